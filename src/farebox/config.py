@@ -1,0 +1,188 @@
+"""Settings: one row and docstring each, from argument > FAREBOX_* > farebox.toml or [tool.farebox] > default. Imports core only."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+import msgspec
+
+from farebox.core.errors import ConfigurationError
+
+Durability = Literal["process", "system", "memory"]
+OnGateError = Literal["allow", "deny"]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be set, validated. Build it with `load`."""
+
+    ledger: str | None = None
+    """Path of the ledger file, or the URL of a server; None: `ledger.db` in the user's data directory."""
+
+    disabled: bool = False
+    """True makes `instrument()` do nothing (`FAREBOX_DISABLED=1`)."""
+
+    service: str | None = None
+    """Name of this program, written on each of its events."""
+
+    durability: Durability = "process"
+    """What an event survives once its call returned: the death of the process, of the system (fsync per call), or nothing ("memory")."""
+
+    threads: bool = True
+    """Whether pools and threads carry the budget and attribution of the code that started the work."""
+
+    include_usage: bool = True
+    """Whether a chat stream asks for its usage where the program was silent and the host is known to accept it."""
+
+    usage_hosts: tuple[str, ...] = ()
+    """More host names that accept `stream_options.include_usage`."""
+
+    on_gate_error: OnGateError = "allow"
+    """What a soft or hard budget does when the gate itself fails."""
+
+    assumed_output_tokens: int = 1024
+    """Tokens that a call without an output cap is expected to produce, until its model and task are known better."""
+
+    flush_interval: float = 0.25
+    """Seconds that an event waits at most before the background writer moves it to the ledger."""
+
+    batch_size: int = 500
+    """Events in one transaction of the background writer, at most."""
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("a non-empty text")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if isinstance(value, str) and value.strip().lower() in words:
+        return words[value.strip().lower()]
+    raise ValueError("true or false")
+
+
+def _names(value: object) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise ValueError("a list of names")
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _whole(value: object) -> int:
+    try:
+        number = int(value) if isinstance(value, str | int) and not isinstance(value, bool) else 0
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ValueError("a whole number of at least 1")
+    return number
+
+
+def _seconds(value: object) -> float:
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else 0.0
+    except ValueError:
+        number = 0.0
+    if not 0.001 <= number <= 3600:
+        raise ValueError("seconds between 0.001 and 3600")
+    return number
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if value not in choices:
+            raise ValueError("one of " + ", ".join(choices))
+        return str(value)
+
+    return parse
+
+
+PARSERS: Final[Mapping[str, Callable[[object], Any]]] = {
+    "ledger": _text,
+    "disabled": _flag,
+    "service": _text,
+    "durability": _one_of(get_args(Durability)),
+    "threads": _flag,
+    "include_usage": _flag,
+    "usage_hosts": _names,
+    "on_gate_error": _one_of(get_args(OnGateError)),
+    "assumed_output_tokens": _whole,
+    "flush_interval": _seconds,
+    "batch_size": _whole,
+}
+"""How each setting is read; the order is that of `Settings`."""
+
+
+def load(arguments: Mapping[str, Any], *, environment: Mapping[str, str], directory: Path) -> Settings:
+    """Settings from all sources.
+
+    Args:
+        arguments: what the program passed; the strongest source.
+        environment: usually `os.environ`; only `FAREBOX_*` counts, and names that are no setting are left alone.
+        directory: where `farebox.toml` or `pyproject.toml` is looked for.
+
+    Raises:
+        ConfigurationError: a name or value cannot be used; the message says where it stands and what would do.
+        TypeError: an argument is no setting, as for any function.
+    """
+    values: dict[str, Any] = {}
+    source, table = _read_file(directory)
+    for name, value in table.items():
+        if name not in PARSERS:
+            raise ConfigurationError(f"{source}: {name!r} is not a setting{_suggestion(name)}")
+        values[name] = _parse(name, value, source=str(source))
+    for name in PARSERS:
+        variable = f"FAREBOX_{name.upper()}"
+        if variable in environment:
+            values[name] = _parse(name, environment[variable], source=variable)
+    for name, value in arguments.items():
+        if name not in PARSERS:
+            raise TypeError(f"{name!r} is not a setting{_suggestion(name)}")
+        values[name] = _parse(name, value, source="argument")
+    return Settings(**values)
+
+
+def from_process(arguments: Mapping[str, Any]) -> Settings:
+    """Settings of this process: its environment and its working directory."""
+    return load(arguments, environment=os.environ, directory=Path.cwd())
+
+
+def _parse(name: str, value: object, *, source: str) -> Any:
+    try:
+        return PARSERS[name](value)
+    except ValueError as error:
+        raise ConfigurationError(f"{source}: {name}={value!r} cannot be used: give {error}") from None
+
+
+def _suggestion(name: str) -> str:
+    near = difflib.get_close_matches(name, PARSERS, n=1)
+    return f": did you mean {near[0]!r}?" if near else f": use one of {', '.join(PARSERS)}"
+
+
+def _read_file(directory: Path) -> tuple[Path, Mapping[str, Any]]:
+    own, project = directory / "farebox.toml", directory / "pyproject.toml"
+    for path in (own, project):
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            continue
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            if path is project:  # a broken pyproject.toml is not ours to complain about
+                continue
+            raise ConfigurationError(f"{path} cannot be read: {error}; mend it or remove it") from None
+        if path is own:
+            return path, table
+        section = table.get("tool", {}).get("farebox")
+        if isinstance(section, dict):
+            return path, section
+    return own, {}

@@ -1,0 +1,113 @@
+"""Who a call is for and which budgets bind it, carried by one context variable. Imports core.guard only.
+
+Leaving a scope needs no token: exit marks the scope closed, and look-up skips closed ones. `ContextVar.reset` raises when a scope
+is left in another context than it was entered in, as generators and FastAPI's `yield` dependencies do.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any, Final
+
+import msgspec
+
+
+class Attribution(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whom a call is charged to. None means not said."""
+
+    tenant_id: str | None = None
+    workspace_id: str | None = None
+    user_id: str | None = None
+    task_type: str | None = None
+    chain_id: str | None = None
+    session_id: str | None = None
+    baseline_model: str | None = None
+    route_reason: str | None = None
+    tags: dict[str, str] | None = None
+
+    def merged(self, inner: Attribution) -> Attribution:
+        """What `inner` says wins; tags are united."""
+        changes: dict[str, Any] = {
+            name: value for name in self.__struct_fields__ if (value := getattr(inner, name)) is not None
+        }
+        if self.tags and inner.tags:
+            changes["tags"] = {**self.tags, **inner.tags}
+        return msgspec.structs.replace(self, **changes) if changes else self
+
+
+NOBODY: Final = Attribution()
+
+
+class Scope:
+    """One `with` that calls are made under. Immutable but for `closed`; a chain of parents up to the outermost.
+
+    Attributes:
+        attribution: merged over the parents.
+        budgets: every budget that applies, innermost first.
+        captures: every `capture()` that listens.
+        suppressed: whether events are silenced (the gate still holds).
+    """
+
+    __slots__ = ("attribution", "budgets", "captures", "closed", "parent", "suppressed")
+
+    def __init__(
+        self,
+        parent: Scope | None,
+        *,
+        attribution: Attribution | None = None,
+        budget: Any = None,
+        capture: Any = None,
+        suppressed: bool = False,
+    ) -> None:
+        self.parent = parent
+        self.closed = False
+        self.attribution: Attribution = attribution or NOBODY
+        self.budgets: tuple[Any, ...] = () if budget is None else (budget,)
+        self.captures: tuple[Any, ...] = () if capture is None else (capture,)
+        self.suppressed = suppressed
+        if parent is not None:
+            self.attribution = parent.attribution.merged(self.attribution)
+            self.budgets += parent.budgets
+            self.captures += parent.captures
+            self.suppressed = suppressed or parent.suppressed
+
+
+ROOT: Final = Scope(None)
+"""The scope outside every `with`."""
+
+_scope: Final[ContextVar[Scope]] = ContextVar("farebox_scope", default=ROOT)
+
+
+def current() -> Scope:
+    """The innermost scope that is still open; `ROOT` outside every one."""
+    scope = _scope.get()
+    while scope.closed:
+        scope = scope.parent or ROOT
+    return scope
+
+
+def enter(
+    *,
+    attribution: Attribution | None = None,
+    budget: Any = None,
+    capture: Any = None,
+    suppressed: bool = False,
+) -> Scope:
+    """Open a scope under the current one and make it current in this context."""
+    scope = Scope(current(), attribution=attribution, budget=budget, capture=capture, suppressed=suppressed)
+    _scope.set(scope)
+    return scope
+
+
+def leave(scope: Scope) -> None:
+    """Close the scope, from whichever context; where it is the current one, its parent becomes current."""
+    scope.closed = True
+    if _scope.get() is scope:
+        _scope.set(scope.parent or ROOT)
+
+
+def swap(scope: Scope) -> Scope:
+    """Make `scope` current and return what was: for code that runs in turns, as generators do."""
+    before = _scope.get()
+    _scope.set(scope)
+    return before

@@ -1,0 +1,132 @@
+"""Money: exact dollars for people, integer nano-dollars for machines. Imports core.errors only.
+
+Inside, an amount is an `int` of nano-dollars (1e-9 USD). `Money` is what the API hands out.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from typing import Any, Final, TypeAlias
+
+from farebox.core.errors import ConfigurationError
+
+NANO: Final = 1_000_000_000
+"""Nano-dollars in a dollar."""
+
+Amount: TypeAlias = int | float | str | Decimal
+"""What a user may write for an amount of dollars."""
+
+# Wide enough that no sum, product or conversion of dollar amounts is rounded by the user's own decimal context.
+_EXACT: Final = Context(prec=60)
+
+
+class Money(Decimal):
+    """Exact US dollars: a `Decimal` that also computes with `int` and `float`.
+
+    A float operand counts by its shortest representation, so `Money("0.1") == 0.1`, and
+    `spent / limit * 100` works whatever kind of number the limit was given as.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def from_nano(cls, nano: int) -> Money:
+        """The amount of `nano` nano-dollars, without trailing zeros beyond the cent."""
+        value = Decimal(nano).scaleb(-9, context=_EXACT).normalize(_EXACT)
+        exponent = value.as_tuple().exponent
+        if isinstance(exponent, int) and exponent > -2:
+            value = value.quantize(Decimal("0.01"), context=_EXACT)
+        return cls(value)
+
+    def to_nano(self) -> int:
+        """Integer nano-dollars, rounded half-even once."""
+        return int(self.scaleb(9, context=_EXACT).to_integral_value(ROUND_HALF_EVEN, context=_EXACT))
+
+    def __repr__(self) -> str:
+        return f"Money('{self}')"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Money, (str(self),)
+
+    def __copy__(self) -> Money:
+        return self
+
+    def __deepcopy__(self, memo: Any, /) -> Money:
+        return self
+
+    __hash__ = Decimal.__hash__
+
+
+def _decimal(value: Any) -> Any:
+    """A float by its shortest representation; anything else as it is."""
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+def _wrap(value: Any) -> Any:
+    return Money(value) if isinstance(value, Decimal) else value
+
+
+def _arithmetic(name: str) -> None:
+    inherited = getattr(Decimal, name)
+
+    def operator(self: Money, other: Any, /) -> Any:
+        return _wrap(inherited(self, _decimal(other)))
+
+    operator.__name__ = name
+    setattr(Money, name, operator)
+
+
+def _unary(name: str) -> None:
+    inherited = getattr(Decimal, name)
+
+    def operator(self: Money) -> Any:
+        return _wrap(inherited(self))
+
+    operator.__name__ = name
+    setattr(Money, name, operator)
+
+
+def _comparison(name: str) -> None:
+    inherited = getattr(Decimal, name)
+
+    def operator(self: Money, other: Any, /) -> Any:
+        return inherited(self, _decimal(other))
+
+    operator.__name__ = name
+    setattr(Money, name, operator)
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod"):
+    _arithmetic(f"__{_name}__")
+    _arithmetic(f"__r{_name}__")
+for _name in ("neg", "pos", "abs"):
+    _unary(f"__{_name}__")
+for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
+    _comparison(f"__{_name}__")
+
+
+def parse_amount(value: object, *, what: str) -> int:
+    """Nano-dollars of an amount that a user wrote, rounded half-even.
+
+    Args:
+        value: dollars as `int`, `float` (by its shortest representation), `str` or `Decimal`.
+        what: how the message names the value, for example "total_limit".
+
+    Raises:
+        ConfigurationError: not a finite, non-negative amount of dollars.
+    """
+    remedy = "give a finite amount of US dollars of at least 0, for example 1.50"
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise ConfigurationError(f"{what}={value!r} is not an amount: {remedy}")
+    try:
+        amount = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    except InvalidOperation:
+        raise ConfigurationError(f"{what}={value!r} is not an amount: {remedy}") from None
+    if not amount.is_finite() or amount < 0:
+        raise ConfigurationError(f"{what}={value!r} cannot be used: {remedy}")
+    return Money(amount).to_nano()
+
+
+def nano_ceiling(dollars: Decimal) -> int:
+    """Nano-dollars, rounded up: for holds, which must never be smaller than what they hold for."""
+    return int(dollars.scaleb(9, context=_EXACT).to_integral_value(ROUND_CEILING, context=_EXACT))

@@ -1,0 +1,132 @@
+"""Every port on one page: what one part may ask of another. Imports core only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from farebox.core.event import CallEvent, CallRequest
+from farebox.core.usage import Usage
+
+
+class Call(Protocol):
+    """One paid call in flight, as an instrument sees it."""
+
+    def first_chunk(self) -> None:
+        """Mark the moment when the first piece of a stream arrived. Only the first mark counts."""
+        ...
+
+    def settle(
+        self,
+        usage: Usage | None = None,
+        *,
+        status: str = "ok",
+        error_type: str | None = None,
+        model: str | None = None,
+        response_id: str | None = None,
+        attempts: int = 1,
+        sent: bool = True,
+        pieces: int = 0,
+    ) -> None:
+        """End the call: price it, settle its reservation, write its event. Only the first time counts; never raises.
+
+        Args:
+            usage: what the provider says was used; None when it did not say.
+            status: how the call ended (`semconv.STATUS_*`).
+            error_type: qualified name of the error that ended it.
+            model: the model that answered.
+            response_id: the provider's id of the answer.
+            attempts: how many times the request was sent.
+            sent: False when nothing can have reached the provider (its refusal included): the cost is then 0, not estimated.
+            pieces: chunks of a stream that arrived, for the estimate when usage is missing.
+        """
+        ...
+
+
+class Meter(Protocol):
+    """What instruments know of money: nothing but this."""
+
+    def open(self, request: CallRequest) -> Call | None:
+        """Open a call: attribute it, estimate it, reserve for it.
+
+        Returns:
+            The call, or None when nothing is to be metered here (suppressed).
+
+        Raises:
+            BudgetExceeded: a budget cannot pay for it; nothing may be sent.
+        """
+        ...
+
+
+class Journal(Protocol):
+    """The durable queue between calls and ledger. Appends come from any thread; only one process owns it."""
+
+    def append(self, event: CallEvent) -> None:
+        """Make the event survive this process; returns when it does (by the configured durability)."""
+        ...
+
+    def occupy(self, event: CallEvent) -> int:
+        """Note a call in flight in the memory-mapped table, as the event it becomes if the process dies now.
+
+        Returns:
+            The slot's number, for `vacate`; -1 when no slot was free (counted).
+        """
+        ...
+
+    def vacate(self, slot: int) -> None:
+        """Free the slot of a call that has settled; -1 is ignored."""
+        ...
+
+
+class Ledger(Protocol):
+    """A store of events that answers questions. One contract suite holds for every engine."""
+
+    def ingest(self, events: Sequence[CallEvent], *, journal: str, segment: int, offset: int) -> int:
+        """Store events read from `journal` up to `offset` of `segment`, and that mark, in one transaction.
+
+        Events that are there already (by id) are updated if they changed, and rollups move by the difference.
+
+        Returns:
+            How many events were new or changed; 0 when the mark was already there.
+        """
+        ...
+
+    def mark(self, journal: str) -> tuple[int, int]:
+        """(segment, offset) up to which `journal` has been ingested; (0, 0) when it never was."""
+        ...
+
+    def by(
+        self,
+        *dimensions: str,
+        since: int | None = None,
+        until: int | None = None,
+        where: Mapping[str, str | None] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Sums grouped by dimensions, dearest first, from rollups where they can answer.
+
+        Args:
+            dimensions: of `model`, `provider`, `operation`, `task_type`, `tenant_id`, `workspace_id`, `user_id`, `day`, `hour`, `status`, ...
+            since: first moment that counts, in nanoseconds UTC.
+            until: first moment that no longer counts.
+            where: column → value that rows must have (None: rows that have none).
+
+        Returns:
+            One dict a group: the dimensions, `calls`, `errors`, `unpriced`, `estimated`, `input_tokens`, `cache_read_tokens`,
+            `cache_write_tokens`, `output_tokens`, `cost_nano`.
+        """
+        ...
+
+    def calls(
+        self,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        where: Mapping[str, str | None] | None = None,
+        limit: int | None = None,
+    ) -> Iterable[CallEvent]:
+        """Single events, newest first."""
+        ...
+
+    def close(self) -> None:
+        """Release the engine's resources."""
+        ...

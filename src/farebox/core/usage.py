@@ -1,0 +1,88 @@
+"""What a call used: disjoint billable units beside the provider's own object. Imports core.semconv only."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import msgspec
+
+from farebox.core import semconv
+
+Count: TypeAlias = int | Decimal
+"""How much of a unit. Only durations have fractions, and those are exact decimals."""
+
+
+class ModelUnits(msgspec.Struct, frozen=True, gc=False):
+    """Units that the same call used of another model, at that model's own rates."""
+
+    model: str
+    units: dict[str, Count]
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one call used, in units that are billed apart and never overlap.
+
+    Attributes:
+        units: count by unit name (`semconv`: `input`, `cache_read`, `output`, `web_search`, ...); zero counts are left out.
+        raw: the provider's usage object, untouched; merged over a stream. None when the provider gave none.
+        reasoning: reasoning tokens, a part of `output`; None when the provider does not say.
+        total: the provider's own total of tokens, or None.
+        service_tier: the tier the answer states, in the provider's word; it wins over the request.
+        speed: Anthropic's `speed`, when stated.
+        geo: where inference ran, when the usage states it.
+        batch: whether the provider says it is billed as a batch.
+        others: what the call used of other models.
+        tools: hosted tools that the answer shows in use, by the provider's name.
+        stated_cost: dollars that the provider itself states, or None.
+        notes: what does not add up, for example "parts 1200, total 1193".
+    """
+
+    units: dict[str, Count]
+    raw: dict[str, Any] | None = None
+    reasoning: int | None = None
+    total: int | None = None
+    service_tier: str | None = None
+    speed: str | None = None
+    geo: str | None = None
+    batch: bool = False
+    others: tuple[ModelUnits, ...] = ()
+    tools: tuple[str, ...] = ()
+    stated_cost: Decimal | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def input_tokens(self) -> int:
+        """All tokens of the prompt, cached ones included (OpenTelemetry's rule)."""
+        return self._sum(semconv.PROMPT_UNITS)
+
+    @property
+    def cache_read_tokens(self) -> int:
+        """Tokens of the prompt that came from the provider's cache."""
+        return self._sum(semconv.CACHE_READ_UNITS)
+
+    @property
+    def cache_write_tokens(self) -> int:
+        """Tokens of the prompt that were written to the provider's cache."""
+        return self._sum(semconv.CACHE_WRITE_UNITS)
+
+    @property
+    def output_tokens(self) -> int:
+        """All tokens that came out, reasoning included."""
+        return self._sum(semconv.OUTPUT_UNITS)
+
+    def _sum(self, names: frozenset[str]) -> int:
+        return sum(int(count) for name, count in self.units.items() if name in names)
+
+    def __add__(self, other: Usage) -> Usage:
+        """Units of both; what only one call can have (raw object, tier) is left out."""
+        units = dict(self.units)
+        for name, count in other.units.items():
+            units[name] = units.get(name, 0) + count
+        return Usage(
+            units=units,
+            reasoning=None
+            if self.reasoning is None and other.reasoning is None
+            else (self.reasoning or 0) + (other.reasoning or 0),
+            others=self.others + other.others,
+        )
