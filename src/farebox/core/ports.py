@@ -25,7 +25,8 @@ class Call(Protocol):
         model: str | None = None,
         response_id: str | None = None,
         attempts: int = 1,
-        sent: bool = True,
+        billable: bool = True,
+        partial: bool = False,
         pieces: int = 0,
     ) -> None:
         """End the call: price it, settle its reservation, write its event. Only the first time counts; never raises.
@@ -37,7 +38,9 @@ class Call(Protocol):
             model: the model that answered.
             response_id: the provider's id of the answer.
             attempts: how many times the request was sent.
-            sent: False when nothing can have reached the provider (its refusal included): the cost is then 0, not estimated.
+            billable: False when the provider cannot have billed anything (it answered with an error, or no connection
+                ever stood): the cost is then 0. True with `usage=None` means that nobody knows: the cost is estimated.
+            partial: `usage` covers only what was seen before the stream was cut; the rest is estimated.
             pieces: chunks of a stream that arrived, for the estimate when usage is missing.
         """
         ...
