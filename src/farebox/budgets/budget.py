@@ -1,0 +1,208 @@
+"""The request budget that `track_budget` hands out: a scope with money in it. Imports core and the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+from farebox.budgets.account import Account
+from farebox.budgets.gate import Gate
+from farebox.core import context
+from farebox.core.context import Scope
+from farebox.core.errors import BudgetExceeded, ConfigurationError
+from farebox.core.guard import contained, logger
+from farebox.core.money import Amount, Money, parse_amount
+from farebox.core.scoped import scoped
+
+Strength = Literal["soft", "hard"]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Budget:
+    """A limit on what the code inside its `with` may spend.
+
+    Use it as `with`, as `async with`, or as a decorator (each call of the function then has a fresh budget of the same terms).
+    Budgets nest: what an inner one spends, the outer ones spend too. One budget may be entered by many threads and tasks at once.
+
+    Attributes:
+        name: what reports and errors call it, or None.
+        strength: "hard" refuses a call that does not fit; "soft" never refuses, it warns once.
+    """
+
+    def __init__(
+        self,
+        total_limit: Amount | None = None,
+        per_task_limits: Mapping[str, Amount] | None = None,
+        *,
+        gate: Gate,
+        name: str | None = None,
+        strength: Strength = "hard",
+        on_exceeded: Callable[[BudgetExceeded], object] | None = None,
+    ) -> None:
+        if strength not in ("soft", "hard"):
+            raise ConfigurationError(f"strength={strength!r} cannot be used: give 'soft' or 'hard'")
+        limit = None if total_limit is None else parse_amount(total_limit, what="total_limit")
+        tasks = {
+            task: parse_amount(value, what=f"per_task_limits[{task!r}]")
+            for task, value in (per_task_limits or {}).items()
+        }
+        self.name = name
+        self.strength: Strength = strength
+        self.account = Account(limit, tasks)
+        self.owner = gate.process_id
+        self._terms: dict[str, Any] = {
+            "total_limit": total_limit,
+            "per_task_limits": per_task_limits,
+            "gate": gate,
+            "name": name,
+            "strength": strength,
+            "on_exceeded": on_exceeded,
+        }
+        self._gate = gate
+        self._on_exceeded = on_exceeded
+        self._scopes: list[Scope] = []
+        self._chain: tuple[Budget, ...] = (self,)
+        self._warned: set[str] = set()
+
+    # --- scope
+
+    def __enter__(self) -> Self:
+        if any(budget is self for budget in context.current().budgets):
+            scope = context.enter()  # re-entered inside itself: its money must not count twice
+        else:
+            scope = context.enter(budget=self)
+            self._chain = scope.budgets
+        self._scopes.append(scope)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        scope = self._leaving()
+        if scope is not None:
+            context.leave(scope)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def __call__(self, function: F) -> F:
+        """Decorate: each call of `function` runs under a fresh budget of these terms."""
+        return scoped(function, lambda: Budget(**self._terms))  # type: ignore[return-value] # the kind of function is kept
+
+    def _leaving(self) -> Scope | None:
+        """The scope to close: this context's own where it has one, else the last that was opened (a foreign context leaves)."""
+        scope: Scope | None = context.current()
+        while scope is not None:
+            if scope in self._scopes:
+                self._scopes.remove(scope)
+                return scope
+            scope = scope.parent
+        return self._scopes.pop() if self._scopes else None
+
+    # --- money
+
+    @property
+    def total_limit(self) -> Money | None:
+        """The limit in dollars, or None when there is none."""
+        return None if self.account.limit is None else Money.from_nano(self.account.limit)
+
+    @property
+    def total_spent(self) -> Money:
+        """Dollars that settled calls and charges have cost."""
+        return Money.from_nano(self._gate.read(lambda: self.account.spent))
+
+    @property
+    def per_task_spent(self) -> dict[str, Money]:
+        """Dollars by `task_type`; tasks with a limit are there from the start."""
+        spent = self._gate.read(lambda: {task: account.spent for task, account in self.account.tasks.items()})
+        return {task: Money.from_nano(nano) for task, nano in spent.items()}
+
+    @property
+    def reserved(self) -> Money:
+        """Dollars held by calls in flight."""
+        return Money.from_nano(self._gate.read(lambda: self.account.held))
+
+    @property
+    def remaining(self) -> Money | None:
+        """Dollars that are neither spent nor held, never below 0; None without a limit."""
+        limit = self.account.limit
+        if limit is None:
+            return None
+        return Money.from_nano(max(0, self._gate.read(lambda: limit - self.account.spent - self.account.held)))
+
+    @property
+    def utilization(self) -> float:
+        """Share of the limit that is spent, 1.0 being all of it; 0.0 without a limit."""
+        limit = self.account.limit
+        if limit is None:
+            return 0.0
+        if limit == 0:
+            return 1.0 if self.account.spent else 0.0
+        return self.account.spent / limit
+
+    @property
+    def unpriced_calls(self) -> int:
+        """Settled calls whose cost nobody knows; they are missing from `total_spent`."""
+        return self.account.unpriced
+
+    def charge(self, cost: Amount, task_type: str | None = None) -> None:
+        """Book a cost that farebox did not meter, before the work is done.
+
+        Args:
+            cost: dollars.
+            task_type: the task it counts for; default: the task of the surrounding `tracked`.
+
+        Raises:
+            BudgetExceeded: it does not fit into this budget or one around it; nothing is booked.
+            ConfigurationError: not an amount.
+        """
+        task = context.current().attribution.task_type if task_type is None else task_type
+        self._gate.charge(self._chain, parse_amount(cost, what="cost"), task)
+        self._warn_when_over()
+
+    # --- what the gate tells
+
+    def refused(self, error: BudgetExceeded) -> None:
+        """The gate refused a call for this budget."""
+        if self._on_exceeded is not None:
+            contained("on_exceeded", self._on_exceeded, error)
+
+    def foreign(self) -> None:
+        """Used in a forked child: its money is a copy there, and the limit holds in each process apart."""
+        if "foreign" not in self._warned:
+            self._warned.add("foreign")
+            logger.warning(
+                "budget %s was made in process %s and is used in another one: each process now spends up to the limit "
+                "by itself. Make the budget inside the child.",
+                self.name or "(unnamed)",
+                self.owner,
+            )
+
+    def settled(self) -> None:
+        """A call of this budget has settled."""
+        self._warn_when_over()
+
+    def _warn_when_over(self) -> None:
+        limit = self.account.limit
+        if self.strength != "soft" or limit is None or self.account.spent <= limit or "over" in self._warned:
+            return
+        self._warned.add("over")
+        error = BudgetExceeded(
+            f"soft budget {self.name or '(unnamed)'} of ${self.total_limit} is passed: ${self.total_spent} spent. Calls go on.",
+            budget=self.name,
+            limit=self.total_limit,
+            spent=self.total_spent,
+            reserved=self.reserved,
+        )
+        logger.warning("%s", error)
+        self.refused(error)
+
+    def __repr__(self) -> str:
+        limit = "no limit" if self.account.limit is None else f"${self.total_limit}"
+        return f"<Budget {self.name or 'unnamed'} {self.strength}: ${self.total_spent} of {limit}>"

@@ -1,0 +1,195 @@
+"""The gate: reserve → settle | release, atomic over every budget that applies to a call. Imports core only.
+
+There is no check-then-act: `reserve` is the only question, and it asks all budgets or books none. One lock a process; it is never
+held over anything that can block, and a child of `fork` gets a new one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, TypeVar
+
+from farebox.budgets.account import Account
+from farebox.core.errors import BudgetExceeded
+from farebox.core.money import Money
+
+T = TypeVar("T")
+
+
+class Holder(Protocol):
+    """What the gate knows of a budget."""
+
+    @property
+    def name(self) -> str | None:
+        """What errors call it."""
+        ...
+
+    @property
+    def strength(self) -> str:
+        """A "soft" budget never refuses."""
+        ...
+
+    @property
+    def account(self) -> Account:
+        """Its money."""
+        ...
+
+    @property
+    def owner(self) -> int:
+        """Id of the process that made it."""
+        ...
+
+    def refused(self, error: BudgetExceeded) -> None:
+        """Told of a refusal, outside the lock."""
+        ...
+
+    def foreign(self) -> None:
+        """Told, outside the lock, that it is used in another process than its owner."""
+        ...
+
+
+class Reservation:
+    """What one call holds of its budgets until it settles."""
+
+    __slots__ = ("accounts", "amount", "open")
+
+    def __init__(self, accounts: list[Account], amount: int) -> None:
+        self.accounts = accounts
+        self.amount = amount
+        self.open = True
+
+
+class Gate:
+    """Books calls against budgets. Safe for threads, and for finalisers that interrupt it in its own thread.
+
+    The lock is taken by `with`, never by a method of ours: a signal handler may raise between a call and what follows it,
+    and a lock taken there would never be released.
+    """
+
+    def __init__(self, process_id: int) -> None:
+        self._finished: Final[deque[tuple[Reservation, int | None]]] = deque()
+        self.renew(process_id)
+
+    def renew(self, process_id: int) -> None:
+        """Start afresh after a fork: a lock that another thread held at that moment is never released in the child."""
+        self._lock = threading.Lock()
+        self._inside = 0
+        self.process_id = process_id
+        self._finished.clear()
+
+    def reserve(self, budgets: Sequence[Holder], amount: int, task_type: str | None) -> Reservation:
+        """Hold `amount` nano-dollars of every budget, or of none.
+
+        Raises:
+            BudgetExceeded: a hard budget, or its limit for this task, cannot pay it.
+        """
+        if self._inside == threading.get_ident():
+            raise RuntimeError("a finaliser made a paid call while its own thread was inside the budget gate")
+        refusing = None
+        accounts: list[Account] = []
+        with self._lock:
+            self._inside = threading.get_ident()
+            try:
+                self._book_finished()
+                for budget in budgets:
+                    refused = _add(budget, amount, task_type, accounts)
+                    if refused is not None:
+                        refusing = budget
+                        error = _refusal(budget, refused, amount, task_type)
+                        break
+                else:
+                    for account in accounts:
+                        account.held += amount
+            finally:
+                self._inside = 0
+        if refusing is not None:
+            refusing.refused(error)
+            raise error
+        for budget in budgets:
+            if budget.owner != self.process_id:
+                budget.foreign()
+        return Reservation(accounts, amount)
+
+    def settle(self, reservation: Reservation, actual: int | None) -> None:
+        """Replace a hold by what the call really cost (nano-dollars; None: nobody knows). Only the first time counts."""
+        if self._inside == threading.get_ident():
+            # A finaliser has interrupted this very thread inside the gate (an abandoned stream was collected):
+            # waiting for the lock would wait for ourselves. Whoever comes next books it first.
+            self._finished.append((reservation, actual))
+            return
+        with self._lock:
+            self._inside = threading.get_ident()
+            try:
+                self._book_finished()
+                _book(reservation, actual)
+            finally:
+                self._inside = 0
+
+    def charge(self, budgets: Sequence[Holder], amount: int, task_type: str | None) -> None:
+        """Book `amount` nano-dollars at once: a reservation that settles immediately.
+
+        Raises:
+            BudgetExceeded: it does not fit; nothing is booked.
+        """
+        self.settle(self.reserve(budgets, amount, task_type), amount)
+
+    def read(self, look: Callable[[], T]) -> T:
+        """A consistent look at accounts."""
+        with self._lock:
+            self._inside = threading.get_ident()
+            try:
+                self._book_finished()
+                return look()
+            finally:
+                self._inside = 0
+
+    def _book_finished(self) -> None:
+        while self._finished:
+            _book(*self._finished.popleft())
+
+
+def _add(budget: Holder, amount: int, task_type: str | None, accounts: list[Account]) -> Account | None:
+    """Add the budget's accounts to those to be booked, or return the one that refuses."""
+    account = budget.account
+    task = account.task(task_type) if task_type is not None else None
+    if budget.strength != "soft":
+        if not account.fits(amount):
+            return account
+        if task is not None and not task.fits(amount):
+            return task
+    accounts.append(account)
+    if task is not None:
+        accounts.append(task)
+    return None
+
+
+def _book(reservation: Reservation, actual: int | None) -> None:
+    if not reservation.open:
+        return
+    reservation.open = False
+    for account in reservation.accounts:
+        account.held -= reservation.amount
+        if actual is None:
+            account.unpriced += 1
+        else:
+            account.spent += actual
+
+
+def _refusal(budget: Holder, account: Account, amount: int, task_type: str | None) -> BudgetExceeded:
+    of_task = account is not budget.account
+    limit, spent, held = (Money.from_nano(value) for value in (account.limit or 0, account.spent, account.held))
+    asked = Money.from_nano(amount)
+    whose = f"budget {budget.name!r}" if budget.name else "the budget"
+    which = f"the limit of {whose} for task {task_type!r}" if of_task else whose
+    in_flight = f" and ${held} held by calls in flight" if account.held else ""
+    return BudgetExceeded(
+        f"{which}, ${limit}, cannot pay a call of about ${asked}: ${spent} spent{in_flight}. Nothing was sent.",
+        budget=budget.name,
+        limit=limit,
+        spent=spent,
+        reserved=held,
+        asked=asked,
+        task_type=task_type if of_task else None,
+    )
