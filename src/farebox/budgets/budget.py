@@ -67,20 +67,24 @@ class Budget:
 
     # --- scope
 
-    def __enter__(self) -> Self:
+    def open(self, *, attribution: context.Attribution | None = None) -> Scope:
+        """Enter a scope that this budget binds; `context.leave` ends it."""
         if any(budget is self for budget in context.current().budgets):
-            scope = context.enter()  # re-entered inside itself: its money must not count twice
-        else:
-            scope = context.enter(budget=self)
-            self._chain = scope.budgets
-        self._scopes.append(scope)
+            return context.enter(attribution=attribution)  # inside itself already: its money must not count twice
+        scope = context.enter(attribution=attribution, budget=self)
+        self._chain = scope.budgets
+        return scope
+
+    def __enter__(self) -> Self:
+        self._scopes.append(self.open())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        scope = self._leaving()
+        scope = context.innermost(self._scopes)
         if scope is not None:
+            self._scopes.remove(scope)
             context.leave(scope)
 
     async def __aenter__(self) -> Self:
@@ -94,16 +98,6 @@ class Budget:
     def __call__(self, function: F) -> F:
         """Decorate: each call of `function` runs under a fresh budget of these terms."""
         return scoped(function, lambda: Budget(**self._terms))  # type: ignore[return-value] # the kind of function is kept
-
-    def _leaving(self) -> Scope | None:
-        """The scope to close: this context's own where it has one, else the last that was opened (a foreign context leaves)."""
-        scope: Scope | None = context.current()
-        while scope is not None:
-            if scope in self._scopes:
-                self._scopes.remove(scope)
-                return scope
-            scope = scope.parent
-        return self._scopes.pop() if self._scopes else None
 
     # --- money
 

@@ -111,3 +111,13 @@ def swap(scope: Scope) -> Scope:
     before = _scope.get()
     _scope.set(scope)
     return before
+
+
+def innermost(opened: list[Scope]) -> Scope | None:
+    """Which of `opened` to leave: this context's innermost one; else (left from a foreign context) the last that was opened."""
+    scope: Scope | None = _scope.get()
+    while scope is not None:
+        if scope in opened:
+            return scope
+        scope = scope.parent
+    return opened[-1] if opened else None

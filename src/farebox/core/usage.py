@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -11,6 +11,14 @@ from farebox.core import semconv
 
 Count: TypeAlias = int | Decimal
 """How much of a unit. Only durations have fractions, and those are exact decimals."""
+
+
+_PARTS: Final = {
+    **dict.fromkeys(semconv.INPUT_UNITS, "fresh"),
+    **dict.fromkeys(semconv.CACHE_READ_UNITS, "read"),
+    **dict.fromkeys(semconv.CACHE_WRITE_UNITS, "written"),
+    **dict.fromkeys(semconv.OUTPUT_UNITS, "out"),
+}
 
 
 class ModelUnits(msgspec.Struct, frozen=True, gc=False):
@@ -51,28 +59,43 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     stated_cost: Decimal | None = None
     notes: tuple[str, ...] = ()
 
+    def totals(self) -> tuple[int, int, int, int]:
+        """Inclusive totals in tokens: the prompt (cached parts included), read from cache, written to cache, and out."""
+        prompt = read = written = out = 0
+        for name, count in self.units.items():
+            part = _PARTS.get(name)
+            if part is None:
+                continue
+            tokens = int(count)
+            if part == "out":
+                out += tokens
+                continue
+            prompt += tokens
+            if part == "read":
+                read += tokens
+            elif part == "written":
+                written += tokens
+        return prompt, read, written, out
+
     @property
     def input_tokens(self) -> int:
         """All tokens of the prompt, cached ones included (OpenTelemetry's rule)."""
-        return self._sum(semconv.PROMPT_UNITS)
+        return self.totals()[0]
 
     @property
     def cache_read_tokens(self) -> int:
         """Tokens of the prompt that came from the provider's cache."""
-        return self._sum(semconv.CACHE_READ_UNITS)
+        return self.totals()[1]
 
     @property
     def cache_write_tokens(self) -> int:
         """Tokens of the prompt that were written to the provider's cache."""
-        return self._sum(semconv.CACHE_WRITE_UNITS)
+        return self.totals()[2]
 
     @property
     def output_tokens(self) -> int:
         """All tokens that came out, reasoning included."""
-        return self._sum(semconv.OUTPUT_UNITS)
-
-    def _sum(self, names: frozenset[str]) -> int:
-        return sum(int(count) for name, count in self.units.items() if name in names)
+        return self.totals()[3]
 
     def __add__(self, other: Usage) -> Usage:
         """Units of both; what only one call can have (raw object, tier) is left out."""
