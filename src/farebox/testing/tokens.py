@@ -30,7 +30,7 @@ _PIECE: Final = re.compile(
 _STORY: Final = (
     "The driver counts the passengers as they board and writes each fare into a small book. When the line is long the"
     " bus waits, and nobody rides for free. At the end of the day the coins in the box and the sums in the book are laid"
-    " side by side; they agree, or the driver stays until it is known why. "
+    " side by side; they agree, or the driver stays until it is known why."
 )
 
 
@@ -52,4 +52,5 @@ def count(content: Any) -> int:
 
 def prose(length: int) -> list[str]:
     """A story of exactly `length` tokens, the same each time."""
-    return list(itertools.islice(itertools.cycle(pieces(_STORY)), length))
+    again = itertools.cycle(pieces(f" {_STORY}"))
+    return list(itertools.islice(itertools.chain(pieces(_STORY), again), length))

@@ -1,0 +1,32 @@
+"""A loopback provider for each test, and clients that are closed again."""
+
+from __future__ import annotations
+
+import pytest
+
+from farebox.testing import FakeProvider
+
+
+@pytest.fixture
+def provider():
+    with FakeProvider() as running:
+        yield running
+
+
+@pytest.fixture
+def openai_client(provider):
+    with provider.openai_client(max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def anthropic_client(provider):
+    with provider.anthropic_client(max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def genai_client(provider):
+    client = provider.genai_client()
+    yield client
+    client.close()
