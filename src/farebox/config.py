@@ -15,6 +15,7 @@ from farebox.core.errors import ConfigurationError
 
 Durability = Literal["process", "system", "memory"]
 OnGateError = Literal["allow", "deny"]
+OnUnpriced = Literal["deny", "allow"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +44,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     on_gate_error: OnGateError = "allow"
     """What a soft or hard budget does when the gate itself fails."""
+
+    on_unpriced: OnUnpriced = "deny"
+    """What a hard budget with a limit does with a call whose model has no price: a limit that cannot see a cost cannot hold it."""
 
     assumed_output_tokens: int = 1024
     """Tokens that a call without an output cap is expected to produce, until its model and task are known better."""
@@ -116,6 +120,7 @@ PARSERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "include_usage": _flag,
     "usage_hosts": _names,
     "on_gate_error": _one_of(get_args(OnGateError)),
+    "on_unpriced": _one_of(get_args(OnUnpriced)),
     "assumed_output_tokens": _whole,
     "flush_interval": _seconds,
     "batch_size": _whole,

@@ -16,19 +16,17 @@ from farebox.core import semconv
 from farebox.core.event import CallRequest
 from farebox.core.usage import Usage
 
-BYTES_PER_TOKEN: Final = Fraction(3, 2)
-"""An upper estimate for text: the least seen over English, code, Chinese, JSON and emoji on two vocabularies is 1.63."""
+TOKENS_PER_3_BYTES: Final = 2
+"""An upper estimate for text: the fewest bytes a token, over English, code, Chinese, JSON and emoji on two vocabularies, are 1.63."""
 
 FRAMING_TOKENS: Final = 16
-"""What chat framing adds to a short prompt, at most as commonly seen: 3–4 tokens a message, 3 for the answer."""
+"""What chat framing adds to a short prompt, at most as commonly seen: 3 to 4 tokens a message, 3 for the answer."""
 
-MEDIA_TOKENS: Final = 2_000
-"""What one attached image, sound or file is taken for until the model is known better."""
+MEDIA_BYTES: Final = 3_000
+"""What one attached image, sound or file is taken for, in bytes of text: 2,000 tokens until the model is known better."""
 
-_MEDIA_BYTES: Final = 2_048
+_INLINE_BYTES: Final = 2_048
 _MEDIA_KEYS: Final = frozenset({"data", "url", "image_url", "file_data", "fileData", "b64_json"})
-_CAPS: Final = ("max_completion_tokens", "max_output_tokens", "max_tokens", "max_tokens_to_sample")
-_COPIES: Final = ("n", "best_of")
 _SCALE: Final = 1_000_000_000
 _FORGET: Final = 8
 """A ratio sinks by an eighth of the distance with each call that stays below it."""
@@ -50,20 +48,20 @@ class Forecast(msgspec.Struct, gc=False):
     """An estimate in numbers.
 
     Attributes:
-        size: bytes of text in the request, media counted apart.
+        size: bytes of text in the request, attachments at `MEDIA_BYTES`.
+        cap: output tokens that the request allows at most, or None.
         input_tokens: expected.
         output_tokens: expected.
         expected_nano: nano-dollars to reserve, or None when the model has no price.
-        upper_nano: nano-dollars by the cold estimate and the whole output cap, or None.
         input_rate: pico-dollars an input token.
         output_rate: pico-dollars an output token.
     """
 
     size: int
+    cap: int | None
     input_tokens: int
     output_tokens: int
-    expected_nano: int | None
-    upper_nano: int | None
+    expected_nano: int | None = None
     input_rate: int | Fraction = 0
     output_rate: int | Fraction = 0
 
@@ -98,32 +96,31 @@ class Estimator:
     def forecast(self, request: CallRequest, task_type: str | None, at_ns: int) -> Forecast:
         """The estimate of one call, at the rates of `at_ns`."""
         model = request.model or ""
-        size, media = content_size(request.body)
+        size = content_size(request.body)
         cap = 0 if request.operation == semconv.EMBEDDINGS else output_cap(request.body)
-        cold_input = -(-size * BYTES_PER_TOKEN.denominator // BYTES_PER_TOKEN.numerator) + FRAMING_TOKENS
-        cold_output = self._assumed if cap is None else cap
         known = self._known.get((request.provider, model, task_type))
         if known is None:
-            input_tokens, output_tokens, factor = cold_input + media * MEDIA_TOKENS, cold_output, _SCALE
+            input_tokens = cold_input(size)
+            output_tokens = self._assumed if cap is None else cap
+            factor = _SCALE
         else:
             input_tokens = size * known.ratio // _SCALE
-            output_tokens = known.output if cap is None else min(cap, known.output)
+            output_tokens = known.output if cap is None or cap > known.output else cap
             factor = known.factor
         rates = self._rates_of(request.provider, model, at_ns)
         if rates is None:
-            return Forecast(size, input_tokens, output_tokens, None, None)
+            return Forecast(size, cap, input_tokens, output_tokens)
         input_rate, output_rate = rates
         expected = (input_tokens * input_rate + output_tokens * output_rate) * factor // _SCALE
-        upper = (cold_input + media * MEDIA_TOKENS) * input_rate + max(cold_output, output_tokens) * output_rate
-        return Forecast(
-            size,
-            input_tokens,
-            output_tokens,
-            -int(-expected // 1000),
-            max(-int(-upper // 1000), -int(-expected // 1000)),
-            input_rate,
-            output_rate,
-        )
+        return Forecast(size, cap, input_tokens, output_tokens, -int(-expected // 1000), input_rate, output_rate)
+
+    def upper_nano(self, forecast: Forecast) -> int | None:
+        """Nano-dollars by the cold estimate and the whole output cap, at list rates; None when the model has no price."""
+        if forecast.expected_nano is None:
+            return None
+        tokens_out = max(forecast.output_tokens, self._assumed if forecast.cap is None else forecast.cap)
+        upper = cold_input(forecast.size) * forecast.input_rate + tokens_out * forecast.output_rate
+        return max(forecast.expected_nano, -int(-upper // 1000))
 
     def learn(
         self, request: CallRequest, task_type: str | None, forecast: Forecast, usage: Usage, cost_nano: int
@@ -160,50 +157,54 @@ def _follow(known: int, seen: int) -> int:
     return seen if seen >= known else known - (known - seen) // _FORGET
 
 
-def content_size(content: Any) -> tuple[int, int]:
-    """UTF-8 bytes of the text in a request, and how many media it attaches.
+def cold_input(size: int) -> int:
+    """Tokens that `size` bytes of text are taken for while nothing is known."""
+    return (size * TOKENS_PER_3_BYTES + 2) // 3 + FRAMING_TOKENS
+
+
+def content_size(content: Any) -> int:
+    """UTF-8 bytes of the text in a request; an attachment counts `MEDIA_BYTES`.
 
     Only dicts, lists, tuples and strings are looked into: anything else may be an iterator that can be read once.
     """
     if isinstance(content, str):
-        return (len(content) if content.isascii() else len(content.encode("utf-8", "surrogatepass"))), 0
-    size = media = 0
+        return _text_size(content)
     if isinstance(content, dict):
+        size = 0
         for key, value in content.items():
             kind = type(value)
             if kind is str:
-                if len(value) > _MEDIA_BYTES and key in _MEDIA_KEYS:
-                    media += 1
+                if len(value) > _INLINE_BYTES and key in _MEDIA_KEYS:
+                    size += MEDIA_BYTES
                 else:
-                    size += len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
-            elif kind is dict or kind is list or kind is tuple:
-                inner_size, inner_media = content_size(value)
+                    size += len(value) if value.isascii() else _text_size(value)
+            elif kind is list or kind is dict:
                 # Names count too: they are the larger part of a tool's schema.
-                size += inner_size + len(key)
-                media += inner_media
+                size += len(key) + content_size(value)
             elif kind is bytes:
-                media += 1
-    elif isinstance(content, list | tuple):
+                size += MEDIA_BYTES
+        return size
+    if isinstance(content, list | tuple):
+        size = 0
         for value in content:
-            inner_size, inner_media = content_size(value)
-            size += inner_size
-            media += inner_media
-    elif isinstance(content, bytes):
-        media = 1
-    return size, media
+            size += content_size(value)
+        return size
+    return MEDIA_BYTES if isinstance(content, bytes) else 0
+
+
+def _text_size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def output_cap(body: Any) -> int | None:
     """The most tokens that a request lets the model produce, all copies together; None when it does not say."""
     if not isinstance(body, dict):
         return None
-    source = body
-    nested = body.get("generationConfig")
-    if isinstance(nested, dict):
+    get = body.get
+    cap = get("max_completion_tokens") or get("max_output_tokens") or get("max_tokens") or get("max_tokens_to_sample")
+    copies = get("n") or get("best_of")
+    if cap is None and isinstance(nested := get("generationConfig"), dict):
         cap, copies = nested.get("maxOutputTokens"), nested.get("candidateCount")
-    else:
-        cap = next((source[name] for name in _CAPS if isinstance(source.get(name), int)), None)
-        copies = next((source[name] for name in _COPIES if isinstance(source.get(name), int)), None)
     if not isinstance(cap, int) or cap <= 0:
         return None
-    return cap * (copies if isinstance(copies, int) and copies > 1 else 1)
+    return cap * copies if isinstance(copies, int) and copies > 1 else cap

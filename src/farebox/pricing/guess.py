@@ -1,0 +1,103 @@
+"""`estimate(content, ...)`: what a call would probably cost, for people. May import core and the book."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from farebox.core import semconv
+from farebox.core.errors import ConfigurationError, PriceError
+from farebox.core.event import CallRequest
+from farebox.core.money import Money
+from farebox.pricing.book import Book
+from farebox.pricing.estimate import Estimator
+from farebox.pricing.tokens import count_exactly
+
+_PROVIDERS: Final = (semconv.OPENAI, semconv.ANTHROPIC, semconv.GOOGLE)
+_FEWEST_TOKENS_BYTES: Final = 6
+"""Bytes a token that no common text exceeds by much: the lower end of an estimate. English has 4.8."""
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """What a call would probably cost.
+
+    Attributes:
+        low: dollars if the text is dense and the answer empty; None when the model has no price.
+        expected: dollars to reckon with; what a hard budget reserves while it knows nothing better.
+        ceiling: dollars that it can never pass, or None: no proven bound is known for this shape of request.
+        input_tokens: tokens of the prompt that `expected` counts.
+        how: where the count comes from: "tiktoken" (exact for the text), or "bytes" (an upper ratio).
+    """
+
+    low: Money | None
+    expected: Money | None
+    ceiling: Money | None
+    input_tokens: int
+    how: str
+
+
+def estimate(
+    content: Any,
+    *,
+    model: str,
+    provider: str | None = None,
+    max_output_tokens: int | None = None,
+    assumed_output_tokens: int = 1024,
+    at_ns: int | None = None,
+) -> Estimate:
+    """What a call with this content would probably cost.
+
+    Args:
+        content: a text, a list of messages, or a whole request body.
+        model: as it would be asked for.
+        provider: who would bill it; None: whichever of openai, anthropic and google has the model.
+        max_output_tokens: the output cap, where the content does not say it.
+        assumed_output_tokens: what is expected to come out when there is no cap.
+        at_ns: as of when, in nanoseconds UTC; None: now.
+
+    Raises:
+        ConfigurationError: the content or the cap cannot be used.
+        PriceError: no provider was given, and none of the three has the model.
+    """
+    if not isinstance(content, str | list | tuple | dict):
+        raise ConfigurationError(
+            f"content of type {type(content).__name__} cannot be estimated: give a text, messages or a body"
+        )
+    if max_output_tokens is not None and (not isinstance(max_output_tokens, int) or max_output_tokens < 0):
+        raise ConfigurationError(
+            f"max_output_tokens={max_output_tokens!r} cannot be used: give a whole number of at least 0"
+        )
+    book = Book.default()
+    at = book.now_ns() if at_ns is None else at_ns
+    who = provider or _provider_of(book, model, at)
+    body = (
+        dict(content)
+        if isinstance(content, dict)
+        else {"messages": [content] if isinstance(content, str) else list(content)}
+    )
+    if max_output_tokens is not None:
+        body["max_tokens"] = max_output_tokens
+    request = CallRequest(provider=who, operation=semconv.CHAT, api="", model=model, body=body)
+    forecast = Estimator(book, assumed_output_tokens=assumed_output_tokens).forecast(request, None, at)
+    exact = count_exactly(content, model) if who == semconv.OPENAI else None
+    tokens = forecast.input_tokens if exact is None else exact
+    how = "bytes" if exact is None else "tiktoken"
+    if forecast.expected_nano is None:
+        return Estimate(None, None, None, tokens, how)
+    least = forecast.size // _FEWEST_TOKENS_BYTES if exact is None else exact
+    expected = tokens * forecast.input_rate + forecast.output_tokens * forecast.output_rate
+    return Estimate(_money(least * forecast.input_rate), _money(expected), None, tokens, how)
+
+
+def _provider_of(book: Book, model: str, at_ns: int) -> str:
+    for provider in _PROVIDERS:
+        if book.unit_rates(provider, model, at_ns) is not None:
+            return provider
+    raise PriceError(
+        f"model {model!r} has no price with {', '.join(_PROVIDERS)}: name its provider, for example provider='groq'"
+    )
+
+
+def _money(pico: Any) -> Money:
+    return Money.from_nano(-int(-pico // 1000))

@@ -1,0 +1,274 @@
+"""The global state department: builds everything from Settings and holds the one default Runtime. May import every part below it.
+
+Nothing else in farebox keeps state between calls; reloading this module leaves hooks in force that nobody owns.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from types import TracebackType
+from typing import Any, Final, Self
+
+from farebox import config
+from farebox.budgets.gate import Gate
+from farebox.config import Settings
+from farebox.core.guard import contained, logger
+from farebox.core.ports import Ledger
+from farebox.ledger.locate import journal_directory, ledger_path
+from farebox.ledger.registry import open_ledger
+from farebox.meter import Meter
+from farebox.pricing.book import Book
+from farebox.pricing.calculate import quote
+from farebox.pricing.estimate import Estimator
+from farebox.sinks.adopt import adopt
+from farebox.sinks.recorder import Recorder
+
+_EXIT_TIMEOUT: Final = 5.0
+"""Seconds that the interpreter's exit waits for the ledger; what is not in it by then stays in the journal."""
+
+gate: Final = Gate(os.getpid())
+"""Every budget of this process is booked here, whatever the settings are: budgets outlive a `configure`."""
+
+
+class BookPrices:
+    """The meter's view of the price book, which is loaded when the first call needs it."""
+
+    @property
+    def version(self) -> str:
+        """Hash of the book that prices come from."""
+        return Book.default().hash
+
+    def quote(
+        self, usage: Any, *, provider: str, model: str, api: str, at_ns: int, extra: dict[str, str] | None
+    ) -> Any:
+        """The cost of a usage; see `pricing.calculate.quote`."""
+        return quote(usage, book=Book.default(), provider=provider, model=model, api=api, at_ns=at_ns, extra=extra)
+
+    def unit_rates(self, provider: str, model: str, at_ns: int) -> Any:
+        """Pico-dollars a unit; see `Book.unit_rates`."""
+        return Book.default().unit_rates(provider, model, at_ns)
+
+
+class Runtime:
+    """Everything that one set of settings builds. Tests and programs with several ledgers may make their own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.ledger_path = ledger_path(settings.ledger)
+        prices = BookPrices()
+        self.recorder = Recorder(
+            journal_directory(self.ledger_path),
+            lambda: open_ledger(self.ledger_path),
+            durability=settings.durability,
+            interval=settings.flush_interval,
+            batch_size=settings.batch_size,
+        )
+        self.meter = Meter(
+            prices=prices,
+            estimator=Estimator(prices, assumed_output_tokens=settings.assumed_output_tokens),
+            gate=gate,
+            journal=self.recorder,
+            service=settings.service,
+            on_gate_error=settings.on_gate_error,
+            on_unpriced=settings.on_unpriced,
+        )
+
+    def open_ledger(self, path_or_url: str | os.PathLike[str] | None, *, read_only: bool) -> Ledger:
+        """Open a ledger; unless read-only, first bring in what this process and dead ones left in journals."""
+        path = self.ledger_path if path_or_url is None else ledger_path(os.fspath(path_or_url))
+        ledger = open_ledger(path, read_only=read_only)
+        if not read_only:
+            if path == self.ledger_path:
+                self.recorder.flush(_EXIT_TIMEOUT)
+            adopt(journal_directory(path), ledger)
+        return ledger
+
+    def close(self, timeout: float) -> bool:
+        """Bring everything into the ledger and release the journal. Calls still in flight keep the journal open."""
+        if self.meter.open_calls:
+            return self.recorder.flush(timeout)
+        return self.recorder.close(timeout)
+
+
+class _State:
+    """What there is one of in a process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.arguments: dict[str, Any] = {}
+        self.runtime: Runtime | None = None
+        self.retired: list[Runtime] = []
+        self.installed: list[Any] = []
+        self.watching = False
+
+
+_state: Final = _State()
+
+
+def current() -> Runtime:
+    """The default runtime, built from the environment and `farebox.toml` when `configure` never was called."""
+    runtime = _state.runtime
+    if runtime is None:
+        with _state.lock:
+            runtime = _state.runtime
+            if runtime is None:
+                runtime = _state.runtime = Runtime(config.from_process(_state.arguments))
+                _watch()
+    return runtime
+
+
+def configure(**settings: Any) -> None:
+    """Set how farebox works; settings add to those given before.
+
+    Args:
+        **settings: see `config.Settings`; stronger than FAREBOX_* variables, which are stronger than `farebox.toml`.
+
+    Raises:
+        ConfigurationError: a value cannot be used, here or in a file or variable.
+        LedgerError: the ledger's path cannot be used.
+        TypeError: there is no such setting.
+    """
+    with _state.lock:
+        merged = {**_state.arguments, **settings}
+        wanted = config.from_process(merged)
+        if _state.runtime is not None and _state.runtime.settings == wanted:
+            _state.arguments = merged
+            return
+        runtime = Runtime(wanted)
+        runtime.ledger_path.check()
+        before, _state.runtime, _state.arguments = _state.runtime, runtime, merged
+        _watch()
+    if before is not None:
+        before.close(_EXIT_TIMEOUT)
+        if before.meter.open_calls:
+            _state.retired.append(before)
+
+
+def reset(timeout: float = _EXIT_TIMEOUT) -> None:
+    """Undo everything: hooks, settings, runtime. For tests."""
+    uninstrument()
+    with _state.lock:
+        before, _state.runtime, _state.arguments = _state.runtime, None, {}
+    if before is not None:
+        before.close(timeout)
+
+
+class Instrumentation:
+    """The hooks that one `instrument()` put in force; as a context manager it removes them at the end.
+
+    Attributes:
+        names: the instruments asked for.
+    """
+
+    def __init__(self, names: tuple[str, ...], installed: Any) -> None:
+        self.names = names
+        self._installed = installed
+
+    @property
+    def states(self) -> list[Any]:
+        """What is hooked, what waits for its SDK to be imported, and what found nothing to hook."""
+        return [] if self._installed is None else self._installed.states()
+
+    def undo(self) -> None:
+        """Remove these hooks; again is nothing."""
+        installed, self._installed = self._installed, None
+        if installed is not None:
+            installed.undo()
+            with _state.lock:
+                _state.installed = [other for other in _state.installed if other is not installed]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.undo()
+
+
+def instrument(*names: str, **settings: Any) -> Instrumentation:
+    """Meter every paid call of the official SDKs from now on, also of clients that exist already.
+
+    Args:
+        *names: which SDKs ("openai", "anthropic", "google_genai"); none: all that are or will be imported.
+        **settings: as for `configure`.
+
+    Returns:
+        A handle whose `undo()`, or end as a `with`, removes the hooks.
+
+    Raises:
+        ConfigurationError: an unknown or missing SDK was named, or a setting cannot be used.
+        LedgerError: the ledger cannot be used.
+    """
+    from farebox.instruments.patching import WireOptions, install
+
+    configure(**settings)
+    runtime = current()
+    if runtime.settings.disabled:
+        logger.info("farebox is disabled: nothing is metered")
+        return Instrumentation(names, None)
+    runtime.ledger_path.check()
+    runtime.recorder.make()
+    installed = install(
+        names,
+        meter=lambda: current().meter,
+        options=WireOptions(
+            include_usage=runtime.settings.include_usage, usage_hosts=frozenset(runtime.settings.usage_hosts)
+        ),
+        threads=runtime.settings.threads,
+    )
+    with _state.lock:
+        _state.installed.append(installed)
+    return Instrumentation(names, installed)
+
+
+def uninstrument() -> None:
+    """Remove every hook. Calls in flight still settle."""
+    with _state.lock:
+        installed, _state.installed = _state.installed, []
+    for one in installed:
+        one.undo()
+
+
+def flush(timeout: float = 5.0) -> bool:
+    """Wait until every event of this process is in the ledger; False when `timeout` seconds were not enough."""
+    runtime = _state.runtime
+    return True if runtime is None else runtime.recorder.flush(timeout)
+
+
+def shutdown(timeout: float = 5.0) -> bool:
+    """Bring everything into the ledger and stop the background writer; False when `timeout` seconds were not enough.
+
+    Events that come later start it again.
+    """
+    runtime = _state.runtime
+    return True if runtime is None else runtime.recorder.close(timeout)
+
+
+def _watch() -> None:
+    """Be told of forks and of the interpreter's exit, once a process."""
+    if _state.watching:
+        return
+    _state.watching = True
+    atexit.register(_at_exit)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _at_exit() -> None:
+    for runtime in (*_state.retired, _state.runtime):
+        if runtime is not None:
+            contained("exit", runtime.meter.settle_open_calls)
+            contained("exit", runtime.recorder.close, _EXIT_TIMEOUT)
+
+
+def _after_fork_in_child() -> None:
+    _state.lock = threading.RLock()
+    gate.renew(os.getpid())
+    for runtime in (*_state.retired, _state.runtime):
+        if runtime is not None:
+            contained("fork", runtime.meter.leave_in_child)
+            contained("fork", runtime.recorder.leave_in_child)
+    _state.retired = []

@@ -1,0 +1,253 @@
+"""The functions of the face, thin over the runtime. May import the runtime and everything below it."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from farebox import runtime, scopes
+from farebox.budgets.budget import Budget, Strength
+from farebox.core import context, semconv
+from farebox.core.errors import BudgetExceeded, ConfigurationError
+from farebox.core.event import CallEvent, CallRequest
+from farebox.core.money import Amount, parse_amount
+from farebox.core.ports import Ledger
+from farebox.core.usage import Usage
+from farebox.extraction.read import read
+from farebox.pricing import guess
+from farebox.pricing.calculate import Cost, PriceContext
+from farebox.pricing.guess import Estimate
+from farebox.pricing.price import price as _price
+
+_WARN_TOKENS = 10_000
+_KINDS = {
+    semconv.CHAT,
+    semconv.TEXT_COMPLETION,
+    semconv.EMBEDDINGS,
+    semconv.GENERATE_CONTENT,
+}
+_STATUSES = {
+    semconv.STATUS_OK,
+    semconv.STATUS_ERROR,
+    semconv.STATUS_CANCELLED,
+    semconv.STATUS_ABANDONED,
+}
+
+
+def track_budget(
+    total_limit: Amount | None = None,
+    per_task_limits: Mapping[str, Amount] | None = None,
+    *,
+    tier: str | None = None,
+    name: str | None = None,
+    strength: Strength = "hard",
+    wait: float = 0.0,
+    shared: bool = False,
+    on_exceeded: Callable[[BudgetExceeded], object] | None = None,
+) -> Budget:
+    """A budget for the calls made inside its `with` (or `async with`, or the function it decorates).
+
+    Args:
+        total_limit: US dollars, as `int`, `float`, `str` or `Decimal`; None: no limit, only a count.
+        per_task_limits: US dollars by `task_type`, beside the total.
+        tier: not available yet.
+        name: what reports and errors call it.
+        strength: "hard" refuses a call that does not fit before it is sent; "soft" only warns.
+        wait: not available yet.
+        shared: not available yet.
+        on_exceeded: called with the `BudgetExceeded` when a call is refused, or a soft limit is first passed.
+
+    Raises:
+        ConfigurationError: a limit is no amount of at least 0, or something is asked for that this version lacks.
+    """
+    for what, given in (("tier", tier is not None), ("wait", wait != 0.0), ("shared", shared)):
+        if given:
+            raise ConfigurationError(f"track_budget({what}=...) is not available in this version: leave {what!r} out")
+    if strength == "strict":  # type: ignore[comparison-overlap] # a user may well ask for it
+        raise ConfigurationError("strength='strict' is not available in this version: use 'hard'")
+    return Budget(
+        total_limit, per_task_limits, gate=runtime.gate, name=name, strength=strength, on_exceeded=on_exceeded
+    )
+
+
+def current_budget() -> Budget | None:
+    """The innermost budget that binds calls made here, or None."""
+    budgets = context.current().budgets
+    return budgets[0] if budgets else None
+
+
+def tracked(
+    task_type: Any = None,
+    *,
+    tenant_id: object = None,
+    workspace_id: object = None,
+    user_id: object = None,
+    chain_id: object = None,
+    session_id: object = None,
+    budget: Budget | Amount | None = None,
+    baseline_model: str | None = None,
+    tags: Mapping[str, object] | None = None,
+) -> Any:
+    """Name the work that calls are made for: a decorator of any kind of function, or a `with`; see `scopes.tracked`."""
+    return scopes.tracked(
+        task_type,
+        tenant_id=tenant_id,
+        workspace_id=workspace_id,
+        user_id=user_id,
+        chain_id=chain_id,
+        session_id=session_id,
+        budget=budget,
+        baseline_model=baseline_model,
+        tags=tags,
+        make_budget=track_budget,
+    )
+
+
+def capture() -> scopes.Capture:
+    """Collect the events of the calls opened inside its `with`: `.calls`, `.usage`, `.cost`."""
+    return scopes.Capture()
+
+
+def suppress() -> scopes.Suppress:
+    """Write no events for the calls opened inside its `with`. Budgets still count and refuse them."""
+    return scopes.Suppress()
+
+
+def price(
+    usage: Usage | Mapping[str, Any] | None,
+    *,
+    provider: str,
+    model: str,
+    api: str | None = None,
+    at: datetime | str | int | None = None,
+    service_tier: str | None = None,
+    batch: bool = False,
+    context: PriceContext | Mapping[str, Any] | None = None,
+) -> Cost:
+    """The cost of a usage object by the price book; see `pricing.price.price`."""
+    return _price(
+        usage, provider=provider, model=model, api=api, at=at, service_tier=service_tier, batch=batch, context=context
+    )
+
+
+def estimate(
+    content: Any, *, model: str, provider: str | None = None, max_output_tokens: int | None = None
+) -> Estimate:
+    """What a call with this content would probably cost.
+
+    Args:
+        content: a text, a list of messages, or a whole request body.
+        model: as it would be asked for.
+        provider: who would bill it; None: the provider of the three SDKs that has this model.
+        max_output_tokens: the output cap, where the content does not say it.
+    """
+    return guess.estimate(
+        content,
+        model=model,
+        provider=provider,
+        max_output_tokens=max_output_tokens,
+        assumed_output_tokens=runtime.current().settings.assumed_output_tokens,
+    )
+
+
+def should_warn_cost(content: Any, *, model: str, tokens: int = _WARN_TOKENS, cost: Amount | None = None) -> bool:
+    """Whether a prompt is longer than `tokens`, or dearer than `cost` dollars when that is given."""
+    limit = None if cost is None else parse_amount(cost, what="cost")
+    found = estimate(content, model=model)
+    if found.input_tokens > tokens:
+        return True
+    return limit is not None and found.expected is not None and found.expected.to_nano() > limit
+
+
+def record_call(
+    *,
+    provider: str,
+    model: str,
+    usage: Usage | Mapping[str, Any],
+    operation: str = semconv.CHAT,
+    cost: Amount | None = None,
+    duration: float | None = None,
+    status: str = semconv.STATUS_OK,
+    response_id: str | None = None,
+    started_at: datetime | None = None,
+    tags: Mapping[str, object] | None = None,
+) -> CallEvent:
+    """Write a call that no instrument saw, for example one of another client library. Budgets around it are charged.
+
+    Args:
+        provider: who bills it.
+        model: the model that answered.
+        usage: the provider's usage object, or a `Usage`.
+        operation: OpenTelemetry's operation name.
+        cost: dollars, when the provider stated them; None: priced by the book.
+        duration: seconds.
+        status: "ok", "error", "cancelled" or "abandoned".
+        response_id: the provider's id of the answer.
+        started_at: when it was sent; default: now. Must have a time zone.
+        tags: more names to group by.
+
+    Raises:
+        ConfigurationError: an argument cannot be used.
+    """
+    if operation not in _KINDS:
+        raise ConfigurationError(f"operation={operation!r} is not known: use one of {', '.join(sorted(_KINDS))}")
+    if status not in _STATUSES:
+        raise ConfigurationError(f"status={status!r} is not known: use one of {', '.join(sorted(_STATUSES))}")
+    if started_at is not None and started_at.tzinfo is None:
+        raise ConfigurationError(f"started_at={started_at} has no time zone: give datetime.now(UTC), for example")
+    found = usage if isinstance(usage, Usage) else read(dict(usage), api="", provider=provider)
+    request = CallRequest(provider=provider, operation=operation, api="", model=model)
+    nano = None if cost is None else parse_amount(cost, what="cost")
+    with tracked(tags=tags):
+        return runtime.current().meter.record(
+            request,
+            found,
+            quote=None if nano is None else (nano, semconv.COST_PROVIDER, ()),
+            duration_ns=None if duration is None else int(Decimal(repr(duration)).scaleb(9)),
+            started_at=None if started_at is None else int(started_at.timestamp() * 1_000_000) * 1000,
+            status=status,
+            response_id=response_id,
+        )
+
+
+def open_ledger(path_or_url: str | os.PathLike[str] | None = None, *, read_only: bool = False) -> Ledger:
+    """Open the ledger for questions; close it, or use it as a `with`.
+
+    Args:
+        path_or_url: default: the ledger that this process writes to.
+        read_only: True: neither bring in what dead processes left, nor write anything.
+
+    Raises:
+        LedgerError: there is no such ledger, or it cannot be used.
+    """
+    return runtime.current().open_ledger(path_or_url, read_only=read_only)
+
+
+LATER = {
+    "CostTracker": "reports",
+    "attach_budget": "shared budgets",
+    "budget_status": "standing budgets",
+    "compat": "reports",
+    "on_alert": "alerts",
+    "query_with_tracking": "reconciliation",
+    "record_cache_hit": "savings",
+    "record_operation": "reports",
+    "record_route": "savings",
+    "set_budget": "standing budgets",
+    "set_price": "user prices",
+    "set_tenant_budget": "standing budgets",
+}
+"""Names of the agreed face that come with a later part."""
+
+
+def missing(name: str, available: list[str]) -> AttributeError:
+    """What `farebox.<name>` raises for a name that it does not have."""
+    if name in LATER:
+        return AttributeError(f"farebox.{name} comes with a later version ({LATER[name]}); this one does not have it")
+    near = difflib.get_close_matches(name, available, n=1)
+    hint = f": did you mean {near[0]!r}?" if near else ""
+    return AttributeError(f"module 'farebox' has no attribute {name!r}{hint}")
