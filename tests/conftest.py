@@ -1,0 +1,48 @@
+"""What every test shares: a header with versions, and skips that count as failures where nothing may be skipped."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from importlib.metadata import PackageNotFoundError, version
+
+RECORDINGS = ("FAREBOX_CORPUS", "FAREBOX_GOLDEN")
+"""Recorded exchanges and worked prices are not part of the project; a test that needs them skips when the variable is unset."""
+
+
+def pytest_report_header():
+    def installed(name):
+        try:
+            return f"{name} {version(name)}"
+        except PackageNotFoundError:
+            return f"{name} -"
+
+    return ", ".join(
+        [
+            f"SQLite {sqlite3.sqlite_version}",
+            *map(installed, ("openai", "anthropic", "google-genai", "wrapt", "msgspec")),
+        ]
+    )
+
+
+def _forbidden_skips(config):
+    """Reports of skips that FAREBOX_NO_SKIPS=1 does not allow."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("FAREBOX_NO_SKIPS") != "1" or reporter is None:
+        return []
+    absent = [name for name in RECORDINGS if not os.environ.get(name)]
+    return [
+        report
+        for report in reporter.stats.get("skipped", [])
+        if not any(name in str(report.longrepr) for name in absent)
+    ]
+
+
+def pytest_sessionfinish(session):
+    if _forbidden_skips(session.config) and session.exitstatus == 0:
+        session.exitstatus = 1
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for report in _forbidden_skips(config):
+        terminalreporter.write_line(f"skipped, which FAREBOX_NO_SKIPS=1 forbids: {report.nodeid}", red=True)
