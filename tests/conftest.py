@@ -6,6 +6,10 @@ import os
 import sqlite3
 from importlib.metadata import PackageNotFoundError, version
 
+import pytest
+
+from farebox.core import context, guard
+
 RECORDINGS = ("FAREBOX_CORPUS", "FAREBOX_GOLDEN")
 """Recorded exchanges and worked prices are not part of the project; a test that needs them skips when the variable is unset."""
 
@@ -46,3 +50,18 @@ def pytest_sessionfinish(session):
 def pytest_terminal_summary(terminalreporter, config):
     for report in _forbidden_skips(config):
         terminalreporter.write_line(f"skipped, which FAREBOX_NO_SKIPS=1 forbids: {report.nodeid}", red=True)
+
+
+@pytest.fixture(autouse=True)
+def own_world(monkeypatch, tmp_path):
+    """No settings of the machine, a ledger of the test's own, faults of ours raised, and no scope left behind."""
+    for name in [name for name in os.environ if name.startswith("FAREBOX_")]:
+        if name not in (*RECORDINGS, "FAREBOX_NO_SKIPS"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("FAREBOX_LEDGER", str(tmp_path / "ledger.db"))
+    guard.raise_faults(enabled=True)
+    guard.faults.clear()
+    before = context.swap(context.ROOT)
+    yield
+    context.swap(before)
+    guard.raise_faults(enabled=False)
