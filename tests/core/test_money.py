@@ -53,6 +53,7 @@ def test_cents_are_always_shown_and_smaller_parts_only_when_there():
     assert str(Money.from_nano(1_500_000_000)) == "1.50"
     assert str(Money.from_nano(1_234)) == "0.000001234"
     assert str(Money.from_nano(0)) == "0.00"
+    assert f"{Money.from_nano(274)}" == "0.000000274"
     assert repr(Money("1.50")) == "Money('1.50')"
 
 

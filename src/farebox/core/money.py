@@ -42,6 +42,12 @@ class Money(Decimal):
         """Integer nano-dollars, rounded half-even once."""
         return int(self.scaleb(9, context=_EXACT).to_integral_value(ROUND_HALF_EVEN, context=_EXACT))
 
+    def __str__(self) -> str:
+        return Decimal.__format__(self, "f")  # never 2.74E-7: an amount of money is read by people
+
+    def __format__(self, specifier: str, /) -> str:
+        return Decimal.__format__(self, specifier or "f")
+
     def __repr__(self) -> str:
         return f"Money('{self}')"
 
