@@ -45,8 +45,9 @@ class Money(Decimal):
     def __str__(self) -> str:
         return Decimal.__format__(self, "f")  # never 2.74E-7: an amount of money is read by people
 
-    def __format__(self, specifier: str, /) -> str:
-        return Decimal.__format__(self, specifier or "f")
+    def __format__(self, specifier: str, context: Context | None = None, /) -> str:
+        given = () if context is None else (context,)
+        return Decimal.__format__(self, specifier or "f", *given)
 
     def __repr__(self) -> str:
         return f"Money('{self}')"
