@@ -130,6 +130,14 @@ class Ledger(Protocol):
         """Single events, newest first."""
         ...
 
+    def forget(self, journal: str) -> None:
+        """Drop the mark of a journal whose files are gone."""
+        ...
+
+    def checkpoint(self) -> bool:
+        """Make everything ingested so far survive the death of the system; False when that has to be tried again later."""
+        ...
+
     def close(self) -> None:
         """Release the engine's resources."""
         ...

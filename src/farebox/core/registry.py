@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any
 
 from farebox.core.errors import ConfigurationError
@@ -54,5 +53,7 @@ class Registry(Mapping[str, Any]):
         if self._scanned or self._group is None:
             return
         self._scanned = True
+        from importlib.metadata import entry_points
+
         for point in entry_points(group=self._group):
             self._rows.setdefault(point.name, point.value)

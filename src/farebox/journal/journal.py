@@ -218,11 +218,17 @@ class Journal:
             self._damaged += batch.damaged_lines
             if not self._closed:
                 self._store.replenish()
+                if self._durability == "memory":
+                    self._store.release(batch.mark)
         if self._durability != "memory":
             set_aside(self.directory, self.id, batch)
 
+    def releasable(self, mark: Mark) -> bool:
+        """Whether `release` would free anything, so that a checkpoint is worth its cost."""
+        return not self._closed and self._store.releasable(mark)
+
     def release(self, mark: Mark) -> None:
-        """The ledger has made everything before `mark` safe: let go of it."""
+        """The ledger has made everything before `mark` safe, by a checkpoint: let go of it."""
         with self._lock:
             self._safe = max(self._safe, mark)
             if not self._closed:

@@ -51,6 +51,10 @@ class Memory:
         events = list(itertools.islice(self._events, first - self._released, stop - self._released))
         return Batch(events, max(mark, Mark(1, stop)), [])
 
+    def releasable(self, mark: Mark) -> bool:  # noqa: ARG002 - the same face as Segments
+        """Nothing waits for a checkpoint."""
+        return False
+
     def release(self, mark: Mark) -> None:
         """Let go of events before `mark`."""
         while self._events and self._released < mark.offset:

@@ -41,7 +41,7 @@ class Segments:
         self._synced = synced
         self._segment_bytes = segment_bytes
         self._reserve_bytes = reserve_bytes
-        self._number = 1
+        self._oldest = self._number = 1
         self._reserve = -1
         self.unsynced = 0
         self._descriptor = self._create(1, room=0)
@@ -153,8 +153,13 @@ class Segments:
         """At most `limit` events between two places."""
         return read_batch(self._directory, self._journal, mark, end=end, limit=limit)
 
+    def releasable(self, mark: layout.Mark) -> bool:
+        """Whether `release` would delete anything."""
+        return self._oldest < min(mark.segment, self._number)
+
     def release(self, mark: layout.Mark) -> None:
         """Delete the segments before `mark`, which the ledger has made safe."""
+        self._oldest = max(self._oldest, min(mark.segment, self._number))
         for number in layout.segments(self._directory, self._journal):
             if number < min(mark.segment, self._number):
                 with contextlib.suppress(OSError):

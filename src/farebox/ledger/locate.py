@@ -1,0 +1,84 @@
+"""Where a ledger is, and where the journals beside it lie. Imports core.errors only."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+import msgspec
+
+from farebox.core.errors import LedgerError
+
+APPLICATION_ID: Final = 0x46415245
+"""What the header of a ledger file says of its application: "FARE" in ASCII."""
+
+_URL: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_SQLITE: Final = b"SQLite format 3\0"
+
+
+class Location(msgspec.Struct, frozen=True):
+    """A ledger's address.
+
+    Attributes:
+        scheme: the engine's name in the registry.
+        path: the file, for engines that have one.
+        url: what the user wrote.
+    """
+
+    scheme: str
+    path: Path
+    url: str
+
+    def check(self) -> None:
+        """Look whether a ledger can be here, without opening it.
+
+        Raises:
+            LedgerError: a directory or somebody else's file is in the way; the message names the path and the remedy.
+        """
+        if self.scheme != "sqlite":
+            return
+        if self.path.is_dir():
+            raise LedgerError(
+                f"{self.path} is a directory, and the ledger is a file: name a file in it, for example {self.path / 'ledger.db'}"
+            )
+        try:
+            with self.path.open("rb") as file:
+                header = file.read(100)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise LedgerError(
+                f"{self.path} cannot be read ({error.strerror}): set its rights or name another ledger"
+            ) from error
+        if header and not header.startswith(_SQLITE):
+            raise LedgerError(f"{self.path} is no SQLite database: name another file; nothing of it was changed")
+        if header and int.from_bytes(header[68:72], "big") not in (0, APPLICATION_ID):
+            raise LedgerError(
+                f"{self.path} is a database of another program: name another file; nothing of it was changed"
+            )
+
+
+def ledger_path(setting: str | os.PathLike[str] | Location | None) -> Location:
+    """The address that a setting means: a path, a URL, or None for `ledger.db` in the user's data directory."""
+    if isinstance(setting, Location):
+        return setting
+    if setting is None:
+        import platformdirs
+
+        setting = Path(platformdirs.user_data_dir("farebox", appauthor=False)) / "ledger.db"
+    text = os.fspath(setting)
+    match = _URL.fullmatch(text)
+    if match is None:
+        return Location("sqlite", Path(text).expanduser().absolute(), text)
+    scheme = match["scheme"].lower()
+    path = Path(unquote(match["rest"]))
+    return Location(scheme, path.expanduser().absolute() if scheme == "sqlite" else path, text)
+
+
+def journal_directory(ledger: str | os.PathLike[str] | Location | None) -> Path:
+    """The directory of the journals that end in a ledger: `x.journal` beside `x.db`."""
+    path = ledger_path(ledger).path
+    return path.with_suffix(".journal") if path.suffix == ".db" else path.with_name(f"{path.name}.journal")

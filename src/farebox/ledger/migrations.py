@@ -1,0 +1,98 @@
+"""How the ledger's schema came to be: functions, applied in order, each in one transaction with its record. Imports core and the schema.
+
+To change the schema, add a function below the last one. One that was ever released is never edited.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Final
+
+from farebox.core.errors import LedgerError
+from farebox.ledger import schema
+from farebox.ledger.locate import APPLICATION_ID
+
+Migration = Callable[[sqlite3.Connection], None]
+
+MIGRATIONS: Final[list[Migration]] = []
+
+
+def migration(function: Migration) -> Migration:
+    """Register a step; its number is its place in the list, its name the function's."""
+    MIGRATIONS.append(function)
+    return function
+
+
+@migration
+def calls_rollups_and_journals(connection: sqlite3.Connection) -> None:
+    """The tables of the first release."""
+    connection.execute(schema.CALLS)
+    connection.execute(schema.CALLS_STARTED_AT)
+    connection.execute(schema.rollup("spend_by_hour", schema.HOURS))
+    connection.execute(schema.rollup("spend_by_day", schema.DAYS))
+    connection.execute(schema.JOURNALS)
+    connection.execute(schema.SPEND)
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """How many migrations a database has seen; 0 for an empty one.
+
+    Raises:
+        LedgerError: the database belongs to another program.
+    """
+    owner = connection.execute("PRAGMA application_id").fetchone()[0]
+    if owner == APPLICATION_ID:
+        found = connection.execute("SELECT max(number) FROM migrations").fetchone()[0]
+        return int(found or 0)
+    if owner or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise LedgerError("is a database of another program: name another file; nothing of it was changed")
+    return 0
+
+
+def check(connection: sqlite3.Connection, *, complete: bool) -> None:
+    """See that this farebox understands the schema.
+
+    Args:
+        connection: the database.
+        complete: whether missing migrations are an error, because they cannot be applied here.
+
+    Raises:
+        LedgerError: newer than this farebox; or older, where it must be complete.
+    """
+    found = version(connection)
+    if found > len(MIGRATIONS):
+        raise LedgerError(
+            f"was written by a newer farebox (schema {found}, this one knows {len(MIGRATIONS)}): upgrade farebox; nothing was changed"
+        )
+    if complete and found < len(MIGRATIONS):
+        raise LedgerError(
+            f"has schema {found} and needs {len(MIGRATIONS)}: open it once without read_only, so that it can be brought up to date"
+        )
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the schema up to date; several processes may try at once.
+
+    Raises:
+        LedgerError: the database is another program's, or newer than this farebox.
+    """
+    check(connection, complete=False)
+    for number, function in enumerate(MIGRATIONS, start=1):
+        if version(connection) >= number:
+            continue
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if version(connection) < number:
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(schema.MIGRATIONS)
+                function(connection)
+                connection.execute(
+                    "INSERT INTO migrations (number, name, applied_at) VALUES (?, ?, ?)",
+                    (number, function.__name__, time.time_ns()),
+                )
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise

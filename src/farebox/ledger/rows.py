@@ -1,0 +1,91 @@
+"""An event as a row of `calls`, a row as an event, and what an event adds to the rollups. Imports core and the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from farebox.core import semconv
+from farebox.core.event import CallEvent
+
+Row: TypeAlias = list[Any]
+Key: TypeAlias = tuple[Any, ...]
+Sums: TypeAlias = dict[Key, list[int]]
+
+COLUMNS: Final = CallEvent.__struct_fields__
+"""Columns of `calls`, in the order of a row."""
+
+HOUR_NS: Final = 3_600_000_000_000
+DAY_NS: Final = 24 * HOUR_NS
+
+_UNITS, _RAW, _MISSING, _TAGS = map(COLUMNS.index, ("units", "raw_usage", "cost_missing", "tags"))
+_JSON: Final = (_UNITS, _RAW, _MISSING, _TAGS)
+_LARGEST: Final = 2**62
+"""Larger integers than this are no counts; SQLite's own end at 2**63 - 1."""
+
+# Numbers, not strings, for the fractions of seconds: the file is read by other programs.
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+_convert: Final = msgspec.convert
+_astuple: Final = msgspec.structs.astuple
+
+
+def row_of(event: CallEvent) -> Row:
+    """The event's values in the order of `COLUMNS`, as SQLite takes them."""
+    row = list(_astuple(event))
+    for at in _JSON:
+        value = row[at]
+        if value is not None:
+            row[at] = _encode(value).decode() if value or at == _RAW else None
+    return row
+
+
+def event_of(row: Iterable[Any]) -> CallEvent:
+    """The event that a row of `calls` was made of."""
+    values: dict[str, Any] = {name: value for name, value in zip(COLUMNS, row, strict=True) if value is not None}
+    for at in _JSON:
+        text = values.get(COLUMNS[at])
+        if text is not None:
+            values[COLUMNS[at]] = msgspec.json.decode(text)
+    values["stream"], values["batch"] = bool(values["stream"]), bool(values["batch"])
+    return _convert(values, CallEvent)
+
+
+def within_bounds(event: CallEvent) -> CallEvent:
+    """The event without integers that no database holds: what they say is unknown, and so is a cost."""
+    changes: dict[str, Any] = {
+        name: 0 if name in ("started_at", "attempts") else None
+        for name in COLUMNS
+        if isinstance(value := getattr(event, name), int) and abs(value) > _LARGEST
+    }
+    if "cost_nano" in changes:
+        changes["cost_status"] = semconv.COST_UNPRICED
+    return msgspec.structs.replace(event, **changes)
+
+
+def add(event: CallEvent, hours: Sums, days: Sums, sign: int = 1) -> None:
+    """Add what one event measures to the sums by the rollups' keys, or take it away with `sign=-1`."""
+    started = event.started_at
+    cost_status = event.cost_status
+    measures = (
+        sign,
+        sign if event.status == semconv.STATUS_ERROR else 0,
+        sign if cost_status == semconv.COST_UNPRICED else 0,
+        sign if cost_status == semconv.COST_ESTIMATED else 0,
+        sign * (event.input_tokens or 0),
+        sign * (event.cache_read_tokens or 0),
+        sign * (event.cache_write_tokens or 0),
+        sign * (event.output_tokens or 0),
+        sign * (event.cost_nano or 0),
+    )
+    model = event.request_model or event.response_model or ""
+    hour = (started - started % HOUR_NS, event.kind, event.provider, model, event.operation, event.status)
+    day = (started - started % DAY_NS, event.tenant_id or "", event.task_type or "")
+    for sums, key in ((hours, hour), (days, day)):
+        found = sums.get(key)
+        if found is None:
+            sums[key] = list(measures)
+        else:
+            for at, value in enumerate(measures):
+                found[at] += value
