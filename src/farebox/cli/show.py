@@ -1,0 +1,42 @@
+"""Where the commands' words go: data to stdout, messages to stderr. Imports click and reports; rich when a table is drawn."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+
+from farebox.reports import render
+from farebox.reports.report import Table
+
+PIPED_WIDTH: Final = 160
+"""Columns of a table that no terminal cuts."""
+
+FORMS: Final[dict[str, Callable[[Table], str]]] = {
+    "json": render.to_json,
+    "csv": render.to_csv,
+    "markdown": render.to_markdown,
+}
+"""How a table is written when it is not drawn."""
+
+
+def console() -> Any:
+    """The console of rich on stdout; it heeds NO_COLOR and draws no colours into a pipe."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+
+
+def show(table: Table, form: str) -> None:
+    """Print a table to stdout.
+
+    Args:
+        table: what to print.
+        form: one of `FORMS`, or "table" for people.
+    """
+    if form in FORMS:
+        click.echo(FORMS[form](table).rstrip("\n"))
+    else:
+        console().print(render.to_terminal(table))

@@ -1,0 +1,52 @@
+"""What a report is: a table of values that knows what its columns hold, and nothing of how it is drawn. Imports core only."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from farebox.core.money import Money
+
+Kind: TypeAlias = Literal["text", "money", "count", "percent", "time"]
+"""What a column holds: `str`, `Money` (US dollars), `int`, `Decimal` (1 is everything), `str` (ISO 8601, UTC). None is unknown."""
+
+Cell: TypeAlias = str | int | Money | Decimal | None
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One column.
+
+    Attributes:
+        name: its name in JSON and CSV.
+        title: its heading for people.
+        kind: what it holds.
+    """
+
+    name: str
+    title: str
+    kind: Kind = "text"
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one question. Renderers show all of it: notes say what the numbers leave out.
+
+    Attributes:
+        title: what was asked.
+        columns: from left to right.
+        rows: one cell a column.
+        totals: a last row, or None.
+        notes: sentences that the reader must not miss.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    totals: tuple[Cell, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+    def records(self) -> list[dict[str, Any]]:
+        """The rows, totals left out, as dicts by column name."""
+        names = [column.name for column in self.columns]
+        return [dict(zip(names, row, strict=True)) for row in self.rows]
