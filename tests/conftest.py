@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 from importlib.metadata import PackageNotFoundError, version
@@ -9,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 import pytest
 
 from farebox.core import context, guard
+from farebox.core.event import CallEvent
+from farebox.core.identity import new_id
 
 RECORDINGS = ("FAREBOX_CORPUS", "FAREBOX_GOLDEN")
 """Recorded exchanges and worked prices are not part of the project; a test that needs them skips when the variable is unset."""
@@ -65,3 +68,26 @@ def own_world(monkeypatch, tmp_path):
     yield
     context.swap(before)
     guard.raise_faults(enabled=False)
+
+
+@pytest.fixture
+def make_event():
+    """A factory of priced events, each with an id of its own; fields as keywords."""
+    started = itertools.count(1_795_000_000_000_000_000, 1_000_000_000)
+
+    def make(**fields):
+        moment = fields.pop("started_at", None) or next(started)
+        plain = {
+            "id": new_id(moment),
+            "provider": "openai",
+            "operation": "chat",
+            "request_model": "gpt-5-mini",
+            "input_tokens": 1200,
+            "output_tokens": 300,
+            "units": {"input": 1200, "output": 300},
+            "cost_nano": 900_000,
+            "cost_status": "priced",
+        }
+        return CallEvent(started_at=moment, **(plain | fields))
+
+    return make

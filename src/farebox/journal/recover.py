@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from farebox.core.errors import LedgerError
 from farebox.core.event import CallEvent
 from farebox.journal import layout, system
 from farebox.journal.layout import Mark
@@ -48,7 +49,13 @@ class Orphan:
         set_aside(self._directory, self.id, batch)
 
     def remove(self) -> None:
-        """Delete the journal's files, the lock last. Everything in them must be safe in the ledger."""
+        """Delete the journal's files, the lock last. Everything in them must be safe in the ledger.
+
+        Raises:
+            LedgerError: the claim was let go before; nothing was deleted.
+        """
+        if self._descriptor < 0:
+            raise LedgerError(f"journal {self.id} in {self._directory} is not claimed any more: claim it again")
         for number in layout.segments(self._directory, self.id):
             layout.segment_path(self._directory, self.id, number).unlink(missing_ok=True)
         layout.slots_path(self._directory, self.id).unlink(missing_ok=True)
