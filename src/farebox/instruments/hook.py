@@ -1,0 +1,239 @@
+"""The words that provider files are written in: hooks, endpoints, answers, streams. Imports msgspec only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Literal, Protocol, TypeAlias
+
+import msgspec
+
+Shape: TypeAlias = Literal["call", "coroutine", "generator", "coroutine_generator"]
+"""What calling the hooked function gives: the answer, an awaitable of it, a generator that sends when first asked for an item, or
+an awaitable of an asynchronous generator. Said by hand: `inspect.iscoroutinefunction` is wrong for decorated SDK methods."""
+
+ToolCalls: TypeAlias = tuple[dict[str, int] | None, tuple[str, ...]]
+"""How often the provider ran hosted tools (by name), and which of its tools the answer shows in use."""
+
+
+class Hook(msgspec.Struct, frozen=True):
+    """One function of an SDK that every call passes.
+
+    Attributes:
+        module: module that holds it.
+        attribute: dotted path inside the module.
+        shape: what calling it gives.
+    """
+
+    module: str
+    attribute: str
+    shape: Shape
+
+    @property
+    def target(self) -> str:
+        """The function's address, for messages: "module:Class.method"."""
+        return f"{self.module}:{self.attribute}"
+
+
+class Reading(msgspec.Struct, gc=False):
+    """What an answer says that prices the call.
+
+    Attributes:
+        usage: the provider's usage object as plain JSON values, or None when it gave none.
+        model: the model that answered.
+        id: the provider's id of the answer.
+        tier: the service tier, where the answer states it outside the usage object.
+        tool_calls: hosted tools run, by name.
+        tools: hosted tools that the answer shows in use.
+        whole: False when more usage was still to come.
+    """
+
+    usage: dict[str, Any] | None = None
+    model: str | None = None
+    id: str | None = None
+    tier: str | None = None
+    tool_calls: dict[str, int] | None = None
+    tools: tuple[str, ...] = ()
+    whole: bool = True
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Where an answer keeps what prices the call.
+
+    Attributes:
+        shape: the members to decode from JSON text; the others are skipped unread. Its attributes have the names below.
+        usage: name of the usage member.
+        model: name of the member that says which model answered, or None.
+        id: name of the member that holds the answer's id, or None.
+        tier: name of the member that says the service tier, or None.
+        tier_header: name of the response's header that says it, or None.
+        tools: counts hosted tools, given the answer and the request's body.
+    """
+
+    shape: type[msgspec.Struct]
+    usage: str = "usage"
+    model: str | None = "model"
+    id: str | None = "id"
+    tier: str | None = None
+    tier_header: str | None = None
+    tools: Callable[[Any, Any], ToolCalls] | None = None
+
+
+class Pieces(Protocol):
+    """Collects what the pieces of one stream say. A new one for each stream; reads models, dicts and text alike.
+
+    Attributes:
+        probe: looks at a piece in C; may raise AttributeError.
+        quiet: what `probe` gives for pieces that say nothing: those are not noted.
+    """
+
+    @property
+    def probe(self) -> Callable[[Any], Any]:
+        """Looks at a piece."""
+        ...
+
+    @property
+    def quiet(self) -> Any:
+        """What `probe` gives for most pieces."""
+        ...
+
+    def note(self, piece: Any) -> None:
+        """Take note of a piece that may say something."""
+        ...
+
+    def reading(self, last: Any) -> Reading:
+        """What was said so far; `last` is the last piece of all, noted or not."""
+        ...
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One billable operation.
+
+    Attributes:
+        path: end of the logical path, before a client rewrites it for its cloud: "chat/completions", ":generateContent".
+        operation: OpenTelemetry operation name.
+        api: the interface, as extraction and prices know it.
+        answer: how its answer is read.
+        pieces: makes the collector for a stream, given the answer row and the request's body; None: it does not stream.
+        asks_usage: whether its streams say usage only when `stream_options.include_usage` asks for it.
+        accepts: further test on the request's body, where the path alone does not tell.
+    """
+
+    path: str
+    operation: str
+    api: str
+    answer: Answer
+    pieces: Callable[[Answer, Any], Pieces] | None = None
+    asks_usage: bool = False
+    accepts: Callable[[Any], bool] | None = None
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a client sends its calls.
+
+    Attributes:
+        provider: who bills.
+        address: host name of the server, or None.
+        extra: what else the client says that prices the call: `location`, `data_residency`.
+        takes_usage_option: whether the server is known to accept `stream_options.include_usage`.
+    """
+
+    provider: str
+    address: str | None
+    extra: dict[str, str] | None = None
+    takes_usage_option: bool = False
+
+
+class Sent(msgspec.Struct, gc=False):
+    """A request about to be sent, in no SDK's words.
+
+    Attributes:
+        body: what will be serialised; may hold one-shot iterators, so only dicts and lists are looked into.
+        model: the model asked for.
+        stream: whether the answer is a stream.
+        raw: how the answer comes: "" parsed, "body" with its JSON as `body`, "raw" as a response that was read, "bytes" as one
+            that the caller reads.
+        attempts: how often the SDK may send it.
+    """
+
+    body: Any
+    model: str | None = None
+    stream: bool = False
+    raw: Literal["", "body", "raw", "bytes"] = ""
+    attempts: int = 1
+
+
+class WireOptions(msgspec.Struct, frozen=True):
+    """What an instrument may change on the wire.
+
+    Attributes:
+        include_usage: ask chat streams for their usage where the program was silent and the host is known to accept it.
+        usage_hosts: more host names that accept it.
+    """
+
+    include_usage: bool = True
+    usage_hosts: Collection[str] = ()
+
+
+class Dialect(Protocol):
+    """How one family of SDKs is called: the part of an instrument that is code."""
+
+    def route(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Endpoint | None:
+        """The endpoint that a call goes to, or None when it is free or not known. Runs on every call: keep it light."""
+        ...
+
+    def sent(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sent:
+        """What is about to be sent."""
+        ...
+
+    def place(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: WireOptions) -> Place:
+        """Where it is sent."""
+        ...
+
+    def asking(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """The same call asking for usage, with nothing of the user's changed; None where the user has spoken."""
+        ...
+
+    def caught(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], keep: Callable[[Any], None]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """The same call, handing the answer to `keep` before the SDK parses it further; None where nothing is parsed."""
+        ...
+
+
+class Instrument(msgspec.Struct, frozen=True):
+    """Everything that is done to one SDK.
+
+    Attributes:
+        name: what the user calls it.
+        distribution: name on the package index.
+        package: what is imported; its presence tells whether the SDK is installed.
+        hooks: functions to wrap.
+        dialect: how the SDK is called.
+    """
+
+    name: str
+    distribution: str
+    package: str
+    hooks: tuple[Hook, ...]
+    dialect: Dialect
+
+
+class HookState(msgspec.Struct, frozen=True):
+    """How one hook stands, for the doctor.
+
+    Attributes:
+        instrument: name of the instrument.
+        distribution: name of the SDK on the package index.
+        version: installed version, or None.
+        target: the function.
+        state: "hooked", "waiting" (the SDK is not imported yet), "shared" (another installation holds it), "missing" (this
+            version has no such function), "absent" (not installed), "faulty" or "undone".
+        detail: more, in words.
+    """
+
+    instrument: str
+    distribution: str
+    version: str | None
+    target: str
+    state: Literal["hooked", "waiting", "shared", "missing", "absent", "faulty", "undone"]
+    detail: str = ""

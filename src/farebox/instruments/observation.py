@@ -1,0 +1,190 @@
+"""Reads one response or stream into its Call and ends it, once. Imports core and extraction only.
+
+Every step is contained: whatever goes wrong here, the SDK's own object goes back to the user and the call is settled.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any, Final
+
+from farebox.core import semconv
+from farebox.core.event import CallRequest
+from farebox.core.guard import contained
+from farebox.core.ports import Call
+from farebox.core.usage import Usage
+from farebox.extraction.read import read as read_usage
+from farebox.instruments import outcome
+from farebox.instruments.hook import Endpoint, Pieces, Reading
+from farebox.instruments.pieces import bare
+from farebox.instruments.reading import decode, header, read
+
+_UNSEEN: Final = object()
+"""What no probe ever gives: the first piece of a stream is always noted."""
+
+_open: Final[weakref.WeakSet[Observation]] = weakref.WeakSet()
+"""Streams that have not ended. The interpreter runs no finaliser for them at its exit."""
+
+
+class Observation:
+    """One metered call, from the moment its answer is there.
+
+    Attributes:
+        pieces: pieces of the stream that arrived, counted by the loop that hands them on.
+        last: the last of them.
+        probe: looks at a piece, see `Pieces`.
+        quiet: what the probe gives for pieces that say nothing.
+        hides: whether a chunk with usage alone was asked for by us, and is not handed on.
+        release: called when the call has ended.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_call",
+        "_collector",
+        "_endpoint",
+        "_kept",
+        "_request",
+        "hides",
+        "last",
+        "pieces",
+        "probe",
+        "quiet",
+        "release",
+    )
+
+    def __init__(self, call: Call, request: CallRequest, endpoint: Endpoint) -> None:
+        self._call: Call | None = call
+        self._request = request
+        self._endpoint = endpoint
+        self._collector: Pieces | None = None
+        self._kept: Any = None
+        self.hides = False
+        self.release: Callable[[], None] | None = None
+        self.pieces = 0
+        self.last: Any = None
+        self.probe: Any = None
+        self.quiet: Any = _UNSEEN
+
+    # --- one answer
+
+    def answer(self, answer: Any) -> None:
+        """The whole answer, parsed."""
+        reading = contained("read an answer", read, answer, self._endpoint.answer, self._request.body)
+        self._settle(semconv.STATUS_OK, reading or Reading())
+
+    def text(self, text: str | bytes, headers: Any = None) -> None:
+        """The whole answer, as JSON, with the response's headers."""
+        row = self._endpoint.answer
+        answer = contained("decode an answer", decode, text, row)
+        reading = None if answer is None else contained("read an answer", read, answer, row, self._request.body)
+        reading = reading or Reading()
+        if row.tier_header is not None and reading.tier is None:
+            reading.tier = contained("read a header", header, headers, row.tier_header)
+        self._settle(semconv.STATUS_OK, reading)
+
+    def keep(self, answer: Any) -> None:
+        """Hold on to an answer that the SDK parses further, which may raise."""
+        self._kept = answer
+
+    def failed(self, error: BaseException) -> None:
+        """The call, or its stream, raised."""
+        streaming = self._collector is not None
+        ended = contained("classify an error", outcome.of, error, streaming=streaming, pieces=self.pieces)
+        ended = ended or outcome.Outcome(semconv.STATUS_ERROR)
+        answer = ended.answer if self._kept is None else self._kept
+        if answer is not None:
+            reading = contained("read an answer", read, answer, self._endpoint.answer, self._request.body)
+        else:
+            reading = self._seen()
+        self._settle(ended.status, reading or Reading(whole=False), ended)
+
+    # --- a stream
+
+    def begin(self) -> bool:
+        """Get ready for the pieces of a stream; False when this endpoint has none."""
+        if self._endpoint.pieces is None:
+            return False
+        self._collector = self._endpoint.pieces(self._endpoint.answer, self._request.body)
+        self.probe = self._collector.probe
+        _open.add(self)
+        return True
+
+    def note(self, piece: Any) -> bool:
+        """Look at a piece that may say something; True when it is not to be handed on."""
+        collector, call = self._collector, self._call
+        if collector is None or call is None:
+            return False
+        if self.quiet is _UNSEEN:
+            self.quiet = collector.quiet
+            contained("mark the first chunk", call.first_chunk)
+        contained("read a chunk", collector.note, piece)
+        return self.hides and bool(contained("read a chunk", bare, piece))
+
+    def exhausted(self) -> None:
+        """The stream came to its end."""
+        reading = self._seen()
+        # A stream of typed events that lacks its last event was cut by a server that closed politely.
+        self._settle(semconv.STATUS_OK, reading)
+
+    def left(self) -> None:
+        """The stream was closed, dropped or forgotten; no matter once its usage is whole."""
+        reading = self._seen()
+        self._settle(semconv.STATUS_OK if reading.whole else semconv.STATUS_ABANDONED, reading)
+
+    def _seen(self) -> Reading:
+        if self._collector is None:
+            return Reading(whole=False)
+        return contained("read a stream", self._collector.reading, self.last) or Reading(whole=False)
+
+    # --- the end
+
+    @property
+    def settled(self) -> bool:
+        """Whether the call has ended."""
+        return self._call is None
+
+    def _settle(self, status: str, reading: Reading, ended: outcome.Outcome | None = None) -> None:
+        call, self._call = self._call, None
+        if call is None:
+            return
+        usage = contained("extract usage", self._usage, reading)
+        call.settle(
+            usage,
+            status=status,
+            error_type=ended.error_type if ended else None,
+            model=reading.model,
+            response_id=reading.id,
+            attempts=ended.attempts if ended else 1,
+            billable=ended is None or ended.billable or reading.usage is not None,
+            partial=usage is not None and not reading.whole,
+            pieces=self.pieces,
+        )
+        release, self.release = self.release, None
+        if release is not None:
+            contained("release a response", release)
+
+    def _usage(self, reading: Reading) -> Usage | None:
+        if reading.usage is None:
+            return None
+        request = self._request
+        return read_usage(
+            reading.usage,
+            api=request.api,
+            provider=request.provider,
+            service_tier=reading.tier,
+            tool_calls=reading.tool_calls,
+            tools=reading.tools,
+        )
+
+    def __del__(self) -> None:
+        """A stream that nobody holds any more was left; one that was never begun cannot have gone unread by accident."""
+        if self._call is not None:
+            contained("settle a dropped stream", self.left)
+
+
+def settle_open() -> None:
+    """End every stream that is still open: for the interpreter's exit."""
+    for seen in list(_open):
+        contained("settle at exit", seen.left)

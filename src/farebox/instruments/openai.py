@@ -1,0 +1,105 @@
+"""What is done to the openai SDK, 1.66 and later: rows. Imports core only.
+
+Contracts held by tests against openai 1.66.2, 1.109.1, 2.54.0 and 3.54.0.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+import msgspec
+
+from farebox.core import semconv
+from farebox.instruments.hook import Answer, Endpoint, Hook, Instrument, ToolCalls
+from farebox.instruments.pieces import UsagePieces, events
+from farebox.instruments.reading import member
+from farebox.instruments.stainless import Stainless
+
+
+class Completion(msgspec.Struct):
+    """What matters of a chat completion, a legacy completion or a list of embeddings."""
+
+    usage: Any = None
+    model: Any = None
+    id: Any = None
+    service_tier: Any = None
+
+
+class Response(msgspec.Struct):
+    """What matters of a response; `output` and `tools` only to count hosted tools."""
+
+    usage: Any = None
+    model: Any = None
+    id: Any = None
+    service_tier: Any = None
+    output: Any = None
+    tools: Any = None
+    tool_usage: Any = None
+
+
+HOSTED: Final = frozenset({"web_search_call", "file_search_call", "code_interpreter_call"})
+"""Types of output items that are calls of a hosted tool with a fee of its own (pricing page, checked 2026-11-22)."""
+
+SEARCHES: Final = frozenset({"search", None})
+"""Actions of a `web_search_call` that are billed as a search; opening a page and finding in it are not."""
+
+
+def hosted_tools(answer: Any, body: Any) -> ToolCalls:
+    """Calls of hosted tools in a response's output; `tool_usage`, where present, knows the searches better.
+
+    The tool's type decides the price and the items do not state it, so the answer's own list of tools is asked, then the request's.
+    """
+    calls: Counter[str] = Counter()
+    output = member(answer, "output")
+    for item in output if isinstance(output, list) else ():
+        kind = member(item, "type")
+        if kind not in HOSTED:
+            continue
+        if kind == "web_search_call" and member(member(item, "action"), "type") not in SEARCHES:
+            continue
+        calls[kind] += 1
+    stated = member(member(member(answer, "tool_usage"), "web_search"), "num_requests")
+    if type(stated) is int:
+        calls["web_search_call"] = stated
+    if not calls["web_search_call"]:
+        del calls["web_search_call"]
+    elif _searches_by_preview(answer, body):
+        calls["web_search_preview_call"] = calls.pop("web_search_call")
+    return dict(calls) or None, tuple(calls)
+
+
+def _searches_by_preview(answer: Any, body: Any) -> bool:
+    tools = member(answer, "tools") or (member(body, "tools") if isinstance(body, dict) else None)
+    kinds = [member(tool, "type") for tool in tools] if isinstance(tools, list) else []
+    return any(isinstance(kind, str) and kind.startswith("web_search_preview") for kind in kinds)
+
+
+CHAT: Final = Answer(Completion, tier="service_tier")
+TEXT: Final = Answer(Completion)
+EMBEDDINGS: Final = Answer(Completion, id=None)
+RESPONSE: Final = Answer(Response, tier="service_tier", tools=hosted_tools)
+
+RESPONSE_EVENTS: Final = events(
+    quiet="response.output_text.delta",
+    homes={"response.completed": "response", "response.incomplete": "response", "response.failed": "response"},
+    ends=frozenset({"response.completed", "response.incomplete", "response.failed"}),
+)
+
+ENDPOINTS: Final = (
+    Endpoint("chat/completions", semconv.CHAT, semconv.API_CHAT_COMPLETIONS, CHAT, UsagePieces, asks_usage=True),
+    Endpoint("responses", semconv.CHAT, semconv.API_RESPONSES, RESPONSE, RESPONSE_EVENTS),
+    Endpoint("embeddings", semconv.EMBEDDINGS, semconv.API_EMBEDDINGS, EMBEDDINGS),
+    Endpoint("completions", semconv.TEXT_COMPLETION, semconv.API_COMPLETIONS, TEXT, UsagePieces, asks_usage=True),
+)
+
+INSTRUMENT: Final = Instrument(
+    name="openai",
+    distribution="openai",
+    package="openai",
+    hooks=(
+        Hook("openai._base_client", "SyncAPIClient.request", "call"),
+        Hook("openai._base_client", "AsyncAPIClient.request", "coroutine"),
+    ),
+    dialect=Stainless(ENDPOINTS, own=semconv.OPENAI),
+)

@@ -1,0 +1,140 @@
+"""Collectors: what the pieces of a stream say about its cost. Imports core only.
+
+Each loop over a stream looks at a piece with `probe` and compares the result with `quiet`; only pieces that differ are noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from operator import attrgetter
+from typing import Any, Final
+
+from farebox.instruments.hook import Answer, Reading
+from farebox.instruments.reading import member, plain, read
+
+
+class UsagePieces:
+    """Streams whose pieces are alike, one or more of which carry `usage`; the last one counts (chat completions).
+
+    Args:
+        row: how a piece with usage is read.
+        body: the request's body.
+    """
+
+    __slots__ = ("_body", "_holder", "_row")
+
+    probe: Final = attrgetter("usage")
+    quiet: Final = None
+
+    def __init__(self, row: Answer, body: Any) -> None:
+        self._row = row
+        self._body = body
+        self._holder: Any = None
+
+    def note(self, piece: Any) -> None:
+        """Keep the piece if it carries usage."""
+        if member(piece, "usage") is not None:
+            self._holder = piece
+
+    def reading(self, last: Any) -> Reading:
+        """What the last usage says; hosts that hide it elsewhere are asked at the end only."""
+        if self._holder is not None:
+            reading = read(self._holder, self._row, self._body)
+            reading.whole = _ended(self._holder)
+            return reading
+        if last is None:
+            return Reading(whole=False)
+        reading = read(last, self._row, self._body)
+        reading.usage = _hidden(last)
+        reading.whole = reading.usage is not None
+        return reading
+
+
+def bare(piece: Any) -> bool:
+    """Whether a chat chunk carries usage and nothing else: the chunk that `include_usage` adds."""
+    return member(piece, "usage") is not None and not member(piece, "choices")
+
+
+def _ended(piece: Any) -> bool:
+    """Whether a chunk's usage is the final one: it has no choices left, or one that is finished. Some hosts send running totals."""
+    choices = member(piece, "choices")
+    if not isinstance(choices, list) or not choices:
+        return True
+    return any(member(choice, "finish_reason") is not None for choice in choices)
+
+
+def _hidden(piece: Any) -> dict[str, Any] | None:
+    """Usage in odd places of the last chunk: under `x_groq` (Groq), inside the choice (Moonshot)."""
+    usage = plain(member(member(piece, "x_groq"), "usage"))
+    choices = member(piece, "choices")
+    if usage is None and isinstance(choices, list) and choices:
+        usage = plain(member(choices[0], "usage"))
+    return usage
+
+
+class EventPieces:
+    """Streams of typed events, some of which carry an answer or its usage.
+
+    Args:
+        row: how the holder of usage is read.
+        body: the request's body.
+        quiet: the commonest type of event, which says nothing.
+        homes: event type → name of the member that holds usage and the rest; "" when the event itself does.
+        ends: event types after which usage is whole.
+        merge: lays a later usage over the earlier ones; None: the last one counts.
+    """
+
+    __slots__ = ("_body", "_ends", "_homes", "_merge", "_reading", "_row", "quiet")
+
+    probe: Final = attrgetter("type")
+
+    def __init__(
+        self,
+        row: Answer,
+        body: Any,
+        *,
+        quiet: str,
+        homes: Mapping[str, str],
+        ends: frozenset[str],
+        merge: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]] | None,
+    ) -> None:
+        self.quiet = quiet
+        self._row = row
+        self._body = body
+        self._homes = homes
+        self._ends = ends
+        self._merge = merge
+        self._reading = Reading(whole=False)
+
+    def note(self, piece: Any) -> None:
+        """Read the event if its type may carry usage."""
+        kind = member(piece, "type")
+        home = self._homes.get(kind)
+        if home is None:
+            return
+        holder = member(piece, home) if home else piece
+        latest = read(holder, self._row, self._body)
+        before = self._reading
+        if self._merge is not None and before.usage is not None:
+            latest.usage = self._merge(before.usage, latest.usage) if latest.usage is not None else before.usage
+        latest.model = latest.model or before.model
+        latest.id = latest.id or before.id
+        latest.tier = latest.tier or before.tier
+        latest.whole = before.whole or kind in self._ends
+        self._reading = latest
+
+    def reading(self, last: Any) -> Reading:  # noqa: ARG002 - the collectors' common signature
+        """What the events said so far."""
+        return self._reading
+
+
+def events(
+    *,
+    quiet: str,
+    homes: Mapping[str, str],
+    ends: frozenset[str],
+    merge: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]] | None = None,
+) -> Callable[[Answer, Any], EventPieces]:
+    """A row's word for `EventPieces`: the arguments that do not change from stream to stream."""
+    return partial(EventPieces, quiet=quiet, homes=homes, ends=ends, merge=merge)

@@ -1,0 +1,138 @@
+"""How SDKs with the generated base client are called (openai, anthropic): `request(cast_to, options, *, stream, stream_cls)`. Imports core only.
+
+The signature is the same from openai 1.66 to 3.54 and from anthropic 0.49 to 2.12. `options.url` is the logical path, before the
+cloud clients (Azure, Bedrock, Vertex) rewrite it, and `options.json_data` still holds the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from farebox.instruments import providers
+from farebox.instruments.hook import Endpoint, Place, Sent, WireOptions
+
+_RAW_HEADER: Final = "X-Stainless-Raw-Response"
+_OPTION: Final = "stream_options"
+
+Call = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+class Stainless:
+    """The dialect of one SDK.
+
+    Args:
+        endpoints: the billable operations, by the end of their path. A row with a query (`?beta=true`) stands before one without.
+        own: the provider that the SDK is made for.
+    """
+
+    def __init__(self, endpoints: tuple[Endpoint, ...], *, own: str) -> None:
+        self._own = own
+        self._exact: dict[str, Endpoint] = {}
+        for endpoint in endpoints:
+            self._exact.setdefault("/" + endpoint.path, endpoint)
+        # Longest first, so that "chat/completions" is found before "completions".
+        self._ends = sorted(self._exact.items(), key=lambda row: -len(row[0]))
+        self._places = providers.Places()
+
+    def route(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Endpoint | None:
+        """The endpoint that `options` name: by its exact path, else by the end of a prefixed or absolute one."""
+        options = args[1] if len(args) > 1 else kwargs["options"]
+        url = options.url
+        if options.method not in {"post", "POST"}:
+            return None
+        # The dictionary is read, as a missing attribute of a pydantic model takes 2 µs to be refused.
+        if qualifiers := options.__dict__.get("qualifiers"):
+            url = url + "?" + "&".join(f"{name}={value}" for name, value in qualifiers.items())
+        endpoint = self._exact.get(url)
+        return endpoint if endpoint is not None else self._by_end(url)
+
+    def _by_end(self, url: str) -> Endpoint | None:
+        path = "/" + url.partition("?")[0].strip("/")
+        query = url.partition("?")[2]
+        for end, endpoint in self._ends:
+            wanted, _, condition = end.partition("?")
+            if path.endswith(wanted) and (not condition or condition in query):
+                return endpoint
+        return None
+
+    def sent(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sent:
+        """What `options` say; `extra_json` (the user's `extra_body`) wins over the body, as it does in the SDK."""
+        options = args[1] if len(args) > 1 else kwargs["options"]
+        body = options.json_data
+        extra = options.extra_json
+        if body is None and isinstance(content := options.__dict__.get("content"), bytes):
+            body = msgspec.json.decode(content)
+        if isinstance(extra, Mapping) and extra and (body is None or isinstance(body, Mapping)):
+            body = {**(body or {}), **extra}
+        retries = options.max_retries
+        if type(retries) is not int:
+            retries = client.max_retries
+        sent = Sent(body=body, attempts=retries + 1 if type(retries) is int else 1)
+        if isinstance(body, Mapping):
+            model = body.get("model")
+            sent.model = model if isinstance(model, str) else None
+        sent.stream = bool(kwargs.get("stream"))
+        headers = options.headers
+        if isinstance(headers, Mapping) and headers:
+            sent.raw = _raw(headers)
+        return sent
+
+    def place(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: WireOptions) -> Place:
+        """Where the client's base URL points, remembered per client until that changes; an absolute path overrides it."""
+        url = (args[1] if len(args) > 1 else kwargs["options"]).url
+        if url.startswith(("http://", "https://")):
+            return providers.place(client, urlsplit(url).hostname, own=self._own, options=options)
+        return self._places.of(client, client.base_url, own=self._own, options=options)
+
+    def asking(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
+        """The call with `stream_options.include_usage`, in copies; None where the user has said anything about it."""
+        options = args[1] if len(args) > 1 else kwargs["options"]
+        body, extra = options.json_data, options.extra_json
+        if not isinstance(body, Mapping):
+            return None
+        home = "extra_json" if isinstance(extra, Mapping) and _OPTION in extra else "json_data"
+        said = (extra if home == "extra_json" else body).get(_OPTION, {})
+        if not isinstance(said, Mapping) or "include_usage" in said:
+            return None
+        copied = _copy(options)
+        source = extra if home == "extra_json" else body
+        setattr(copied, home, {**source, _OPTION: {**said, "include_usage": True}})
+        return _with_options(args, kwargs, copied)
+
+    def caught(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], keep: Callable[[Any], None]) -> Call | None:
+        """The call with a `post_parser` that hands the billed answer to `keep` first: `.parse()` may raise and lose it."""
+        options = args[1] if len(args) > 1 else kwargs["options"]
+        parser = options.post_parser
+        if not callable(parser):
+            return None
+
+        def keeping(answer: Any) -> Any:
+            keep(answer)
+            return parser(answer)
+
+        copied = _copy(options)
+        copied.post_parser = keeping
+        return _with_options(args, kwargs, copied)
+
+
+def _raw(headers: Mapping[str, Any]) -> Literal["", "raw", "bytes"]:
+    """The SDK's header: openai says "true" for a response that was read and "stream" for one that is not; anthropic "true" (0.x) or "raw"."""
+    value = headers.get(_RAW_HEADER)
+    if not value:
+        return ""
+    return "bytes" if value == "stream" else "raw"
+
+
+def _copy(options: Any) -> Any:
+    """A shallow copy. Under pydantic 1 `copy.copy` would share the fields with the original."""
+    return options.model_copy() if hasattr(options, "model_copy") else options.copy()
+
+
+def _with_options(args: tuple[Any, ...], kwargs: Mapping[str, Any], options: Any) -> Call:
+    if len(args) > 1:
+        return (args[0], options, *args[2:]), dict(kwargs)
+    return args, {**kwargs, "options": options}

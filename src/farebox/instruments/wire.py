@@ -1,0 +1,104 @@
+"""Reads usage out of bytes that the caller reads itself: server-sent events, AWS event streams, plain JSON. Imports core and msgspec only."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from farebox.core.guard import contained
+from farebox.instruments.observation import Observation
+
+_USAGE: Final = b'"usage"'
+_PRELUDE: Final = 12
+_CHECKSUM: Final = 4
+
+
+class Scanner:
+    """Stands where an `Observation` stands in the loop over a stream, with bytes for pieces.
+
+    Args:
+        seen: the observation that learns of the events in the bytes.
+        content_type: of the response; decides how the bytes are framed.
+    """
+
+    __slots__ = ("_buffer", "_frames", "_seen", "last", "pieces", "probe", "quiet")
+
+    def __init__(self, seen: Observation, content_type: str) -> None:
+        self._seen = seen
+        self._buffer = bytearray()
+        self._frames = _frames_of(content_type)
+        self.pieces = 0
+        self.last: Any = None
+        self.probe: Any = bool
+        self.quiet: Any = None
+
+    def note(self, chunk: bytes) -> bool:
+        """Take in the next bytes; all of them are handed on."""
+        self._buffer += chunk
+        if self._frames is not None:
+            contained("scan a stream", self._scan, self._frames)
+        return False
+
+    def exhausted(self) -> None:
+        """The bytes came to their end."""
+        if self._frames is None:
+            self._seen.text(bytes(self._buffer))
+        else:
+            self._buffer += b"\n"  # an event that the server did not end
+            contained("scan a stream", self._scan, self._frames)
+            self._seen.exhausted()
+
+    def failed(self, error: BaseException) -> None:
+        """Reading raised."""
+        self._seen.failed(error)
+
+    def left(self) -> None:
+        """The caller stopped reading."""
+        self._seen.left()
+
+    def _scan(self, frames: Any) -> None:
+        seen = self._seen
+        for data in frames(self._buffer):
+            seen.pieces += 1
+            if _USAGE in data:
+                seen.last = event = msgspec.json.decode(data)
+                seen.note(event)
+            elif seen.pieces == 1:
+                seen.note({})
+
+
+def _frames_of(content_type: str) -> Any:
+    if "amazon.eventstream" in content_type:
+        return _aws_frames
+    return _lines if "event-stream" in content_type else None
+
+
+def _lines(buffer: bytearray) -> Iterator[bytes]:
+    """Take the whole `data:` lines off the front of `buffer`. An event of several data lines is none that the providers send."""
+    start = 0
+    while (end := buffer.find(b"\n", start)) >= 0:
+        line = bytes(buffer[start:end])
+        start = end + 1
+        if line.startswith(b"data:"):
+            yield line[5:].strip()
+    del buffer[:start]
+
+
+def _aws_frames(buffer: bytearray) -> Iterator[bytes]:
+    """Take whole frames off the front: lengths, headers, payload, checksum; the payload holds the event in base64.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html describes the frame.
+    """
+    while len(buffer) >= _PRELUDE:
+        total = int.from_bytes(buffer[:4], "big")
+        headers = int.from_bytes(buffer[4:8], "big")
+        if total < _PRELUDE + headers + _CHECKSUM or len(buffer) < total:
+            return
+        payload = bytes(buffer[_PRELUDE + headers : total - _CHECKSUM])
+        del buffer[:total]
+        content = msgspec.json.decode(payload) if payload else None
+        if isinstance(content, dict) and isinstance(content.get("bytes"), str):
+            yield base64.b64decode(content["bytes"])

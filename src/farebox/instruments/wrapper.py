@@ -1,0 +1,253 @@
+"""The one wrapper around every hooked function. Imports core only.
+
+Its flow is one generator that yields steps; a driver takes them, or awaits them. It opens the call, lets the SDK send it, and hands
+the answer to its observation. Errors of the SDK never pass through the generator: they are told to it and raised where they arose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from farebox.core.event import CallRequest
+from farebox.core.guard import contained
+from farebox.core.ports import Call, Meter
+from farebox.instruments.hook import Endpoint, Instrument, Sent, Shape, WireOptions
+from farebox.instruments.observation import Observation
+from farebox.instruments.streams import attach, attach_bytes, watch, watch_async
+
+Step: TypeAlias = Callable[[], Any]
+Flow: TypeAlias = Generator[Step, Any, Any]
+
+_inside: Final[ContextVar[bool]] = ContextVar("farebox_inside_call", default=False)
+"""Whether a metered call is being sent in this context: what it calls in turn is part of it."""
+
+RAISE: Final = object()
+"""A flow's result that tells its driver to let the error of the last step go on."""
+
+
+class Raised:
+    """A step's error, on its way into the flow."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class Opened(msgspec.Struct, gc=False):
+    """A call that is open.
+
+    Attributes:
+        seen: its observation.
+        sent: what is sent.
+        args: arguments of the SDK's function, with what we may add.
+        kwargs: same.
+    """
+
+    seen: Observation
+    sent: Sent
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+class Layer:
+    """What our wrapper around one function knows: whom it reports to, and whether it is switched on."""
+
+    __slots__ = ("_hook_shape", "active", "instrument", "meter", "options")
+
+    def __init__(
+        self, instrument: Instrument, shape: Shape, meter: Callable[[], Meter | None], options: WireOptions
+    ) -> None:
+        self.instrument = instrument
+        self._hook_shape = shape
+        self.meter = meter
+        self.options = options
+        self.active = True
+
+    def wrapper(self) -> Callable[..., Any]:
+        """The function that wrapt calls, by the shape of what it wraps."""
+        drivers: Mapping[Shape, Callable[[Flow], Any]] = {
+            "call": drive,
+            "coroutine": drive_async,
+            "generator": drive_lazily,
+            "coroutine_generator": drive_async,
+        }
+        driver = drivers[self._hook_shape]
+
+        def metered(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            endpoint = contained("route a call", self.instrument.dialect.route, args, kwargs) if self.active else None
+            if endpoint is None or _inside.get():
+                return wrapped(*args, **kwargs)
+            return driver(flow(self, endpoint, wrapped, instance, args, kwargs))
+
+        return metered
+
+
+def flow(  # noqa: PLR0917 - wrapt's four, and what was found out on the way
+    layer: Layer,
+    endpoint: Endpoint,
+    wrapped: Callable[..., Any],
+    instance: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Flow:
+    """One call from open to answer.
+
+    Raises:
+        BudgetExceeded: before the first step: nothing is sent.
+    """
+    opened: Opened | None = contained("open a call", open_call, layer, endpoint, instance, args, kwargs)
+    outside = _inside.get()
+    _inside.set(True)
+    try:
+        if opened is None:
+            answer = yield partial(wrapped, *args, **kwargs)
+        else:
+            answer = yield partial(wrapped, *opened.args, **opened.kwargs)
+    finally:
+        # Not `reset`: a coroutine may be closed from another context, where a token raises.
+        _inside.set(outside)
+    if type(answer) is Raised:
+        if opened is not None:
+            opened.seen.failed(answer.error)
+        return RAISE
+    if opened is None:
+        return answer
+    if opened.sent.stream and opened.sent.raw == "raw":
+        # The SDK keeps the parsed stream and gives the same one to the caller.
+        parsed = yield answer.parse
+        contained("watch a stream", watch_stream, parsed, opened.seen)
+        return answer
+    watched = contained("watch an answer", observe, answer, opened)
+    return answer if watched is None else watched
+
+
+def open_call(
+    layer: Layer, endpoint: Endpoint, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Opened | None:
+    """Open the call at the meter; None when nothing is to be metered.
+
+    Raises:
+        BudgetExceeded: a budget cannot pay for it.
+    """
+    meter = layer.meter()
+    if meter is None:
+        return None
+    dialect = layer.instrument.dialect
+    sent = dialect.sent(instance, args, kwargs)
+    if endpoint.accepts is not None and not endpoint.accepts(sent.body):
+        return None
+    place = dialect.place(instance, args, kwargs, layer.options)
+    asks = endpoint.asks_usage and sent.stream and sent.raw != "bytes"
+    asks = asks and layer.options.include_usage and place.takes_usage_option
+    asking = contained("ask for usage", dialect.asking, args, kwargs) if asks else None
+    if asking is not None:
+        args, kwargs = asking
+    request = CallRequest(
+        provider=place.provider,
+        operation=endpoint.operation,
+        api=endpoint.api,
+        model=sent.model,
+        body=sent.body,
+        server_address=place.address,
+        stream=sent.stream,
+        attempts_allowed=sent.attempts,
+        extra=place.extra,
+    )
+    call: Call | None = meter.open(request)
+    if call is None:
+        return None
+    seen = Observation(call, request, endpoint)
+    seen.hides = asking is not None
+    if not sent.raw and (caught := contained("keep the answer of a parser", dialect.caught, args, kwargs, seen.keep)):
+        args, kwargs = caught
+    return Opened(seen, sent, args, kwargs)
+
+
+def observe(answer: Any, opened: Opened) -> Any:
+    """Settle the call from its answer, or watch the stream that it is.
+
+    Returns:
+        What the caller gets in place of the answer, or None: the answer itself.
+    """
+    seen, sent = opened.seen, opened.sent
+    if sent.stream or sent.raw == "bytes":
+        return watch_stream(answer, seen)
+    if sent.raw == "body":
+        seen.text(answer.body, answer.headers)
+    elif hasattr(answer, "usage") or type(answer) is dict:
+        seen.answer(answer)
+    else:
+        response = getattr(answer, "http_response", answer)
+        content = getattr(response, "content", None)
+        if isinstance(content, bytes):
+            seen.text(content, response.headers)
+        else:
+            seen.answer(answer)
+    return None
+
+
+def watch_stream(stream: Any, seen: Observation) -> Any:
+    """Watch a stream in whatever form it comes; a bare generator is replaced by one of the same kind."""
+    if not seen.begin():
+        seen.answer(stream)
+        return None
+    if isinstance(stream, Generator):
+        return watch(stream, seen)
+    if isinstance(stream, AsyncGenerator):
+        return watch_async(stream, seen)
+    if hasattr(stream, "_iterator"):
+        attach(stream, seen)
+    else:
+        attach_bytes(getattr(stream, "http_response", stream), seen)
+    return None
+
+
+def _advance(flow: Flow, answer: Any) -> tuple[Any, bool]:
+    """The flow's next step and False, or its result and True."""
+    try:
+        return flow.send(answer), False
+    except StopIteration as end:
+        return end.value, True
+
+
+def drive(flow: Flow) -> Any:
+    """Take a flow's steps one after the other."""
+    step, done = _advance(flow, None)
+    while not done:
+        try:
+            answer = step()
+        except BaseException as error:
+            step, done = _advance(flow, Raised(error))
+            if step is RAISE:
+                raise
+        else:
+            step, done = _advance(flow, answer)
+    return step
+
+
+async def drive_async(flow: Flow) -> Any:
+    """Await a flow's steps; one that gives its answer at once is not awaited."""
+    step, done = _advance(flow, None)
+    while not done:
+        try:
+            answer = step()
+            if hasattr(answer, "__await__"):
+                answer = await answer
+        except BaseException as error:
+            step, done = _advance(flow, Raised(error))
+            if step is RAISE:
+                raise
+        else:
+            step, done = _advance(flow, answer)
+    return step
+
+
+def drive_lazily(flow: Flow) -> Generator[Any, Any, Any]:
+    """Nothing happens before the first item is asked for, as with the generator function that is wrapped."""
+    return (yield from drive(flow))
