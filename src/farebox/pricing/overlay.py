@@ -1,0 +1,273 @@
+"""The reviewed corrections of `overlay.toml`, read and laid over a draft of the book. Build time; may import core and its neighbours here.
+
+Kinds of rows: `rate` sets prices, `fill` sets them where there are none, `share` derives a variant that the source lacks, `ratio` derives
+a unit from another, `uplift` multiplies at run time, `alias` reroutes a name from a day on, `free` and `uncounted` mark models.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date
+from fnmatch import fnmatchcase
+from fractions import Fraction
+from pathlib import Path
+
+import msgspec
+
+from farebox.core.errors import PriceError
+from farebox.pricing import rate
+from farebox.pricing.draft import DraftModel, DraftPeriod, DraftProvider, DraftRates, Prices, put
+from farebox.pricing.rate import Source
+
+
+class _Row(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What every row says: for which models, from where, checked when."""
+
+    provider: str
+    models: list[str]
+    source: str
+    checked: str
+    confidence: str
+    note: str | None = None
+
+
+class RateRow(_Row, kw_only=True):
+    """Prices of models that there are, or of a `new` one."""
+
+    rates: dict[str, str]
+    over: dict[str, dict[str, str]] = {}
+    variant: str | None = None
+    since: date | None = None
+    until: date | None = None
+    replaces: dict[str, str] = {}
+    new: bool = False
+    names: list[str] = []
+
+
+class FillRow(_Row, kw_only=True):
+    """Prices where there are none."""
+
+    rates: dict[str, str]
+    only_with: str | None = None
+
+
+class ShareRow(_Row, kw_only=True):
+    """A variant that costs a share of the standard price; `units` that differ have their own share or price."""
+
+    variant: str
+    share: str
+    units: dict[str, str] = {}
+
+
+class RatioRow(_Row, kw_only=True):
+    """A unit that costs a multiple of another one, in every period, variant and length."""
+
+    unit: str
+    of: str
+    share: str
+
+
+class UpliftRow(_Row, kw_only=True):
+    """A factor on what a call costs under a condition that the usage object or the client states."""
+
+    when: dict[str, str]
+    share: str
+    books: list[str]
+    all_units: bool = False
+
+
+class AliasRow(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A name that means another model from a day on."""
+
+    provider: str
+    name: str
+    model: str
+    source: str
+    checked: str
+    confidence: str
+    since: date | None = None
+    note: str | None = None
+
+
+class MarkRow(_Row, kw_only=True):
+    """Models that are free, or that use units which no answer counts."""
+
+    units: list[str] = []
+
+
+class Overlay(msgspec.Struct, forbid_unknown_fields=True):
+    """The whole file."""
+
+    aliases: dict[str, str]
+    books: dict[str, str]
+    rate: list[RateRow] = []
+    fill: list[FillRow] = []
+    share: list[ShareRow] = []
+    ratio: list[RatioRow] = []
+    uplift: list[UpliftRow] = []
+    alias: list[AliasRow] = []
+    free: list[MarkRow] = []
+    uncounted: list[MarkRow] = []
+    weekdays: list[MarkRow] = []
+
+
+class Sources:
+    """Every source once, by index."""
+
+    def __init__(self, first: Source) -> None:
+        self.rows = [first]
+
+    def index(self, row: _Row | AliasRow) -> int:
+        """The index of the row's source."""
+        source = Source(url=row.source, checked=row.checked, confidence=row.confidence, note=row.note)
+        if source not in self.rows:
+            self.rows.append(source)
+        return self.rows.index(source)
+
+
+def load(path: Path) -> Overlay:
+    """The overlay in a file.
+
+    Raises:
+        PriceError: it is no TOML, or a row has a field that its kind does not know.
+    """
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Overlay)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise PriceError(f"{path}: {error}") from None
+
+
+def standard(overlay: Overlay, drafts: dict[str, DraftProvider], sources: Sources) -> None:
+    """Lay the standard prices over the draft, before variants find their periods."""
+    for mark in overlay.free:
+        for model in _models(drafts, mark.provider, mark.models):
+            if any(price for period in model.periods for price in period.rates.values()):
+                raise PriceError(f"{mark.provider} {model.id} is marked free but has a price")
+            zero = {unit: Fraction(0) for unit in ("input", "output")}
+            model.periods = [DraftPeriod(rates=zero, sources=dict.fromkeys(zero, sources.index(mark)))]
+    for row in overlay.rate:
+        if row.new:
+            _create(row, drafts)
+        if row.variant is None:
+            for model in _models(drafts, row.provider, row.models):
+                for period in _periods(model, row):
+                    _set(period, row, sources, f"{row.provider} {model.id}")
+    for fill in overlay.fill:
+        for model in _models(drafts, fill.provider, fill.models):
+            for period in model.periods:
+                _fill(period, fill, sources)
+
+
+def variants(overlay: Overlay, drafts: dict[str, DraftProvider], sources: Sources) -> None:
+    """Lay tiers and derived units over the draft, and mark models."""
+    for row in overlay.rate:
+        if row.variant is not None:
+            for model in _models(drafts, row.provider, row.models):
+                for period in _periods(model, row):
+                    into = period.variants.setdefault(row.variant, DraftRates())
+                    _set(into, row, sources, f"{row.provider} {model.id} {row.variant}")
+    for share in overlay.share:
+        for model in _models(drafts, share.provider, share.models):
+            for period in model.periods:
+                if share.variant not in period.variants:
+                    period.variants[share.variant] = _shared(period, share, sources.index(share))
+    for ratio in overlay.ratio:
+        for model in _models(drafts, ratio.provider, ratio.models):
+            for period in model.periods:
+                for rates in (period, *period.variants.values()):
+                    _derive(rates, ratio, sources.index(ratio))
+    for mark in overlay.uncounted:
+        for model in _models(drafts, mark.provider, mark.models):
+            model.uncounted = sorted({*model.uncounted, *mark.units})
+    for mark in overlay.weekdays:
+        for model in _models(drafts, mark.provider, mark.models):
+            model.weekdays = True
+    for index, uplift in enumerate(overlay.uplift):
+        for book in uplift.books:
+            for model in _models(drafts, book, uplift.models):
+                model.uplifts.append(index)
+
+
+def _models(drafts: dict[str, DraftProvider], provider: str, globs: list[str]) -> list[DraftModel]:
+    """The models that the globs name; `!glob` leaves out. A row that names nothing is a mistake."""
+    if provider not in drafts:
+        raise PriceError(f"the overlay names provider {provider!r}, which the book does not have")
+    wanted = [glob for glob in globs if not glob.startswith("!")]
+    unwanted = [glob[1:] for glob in globs if glob.startswith("!")]
+    found = [
+        model
+        for model in drafts[provider].models.values()
+        if any(fnmatchcase(model.id, glob) for glob in wanted)
+        and not any(fnmatchcase(model.id, glob) for glob in unwanted)
+    ]
+    if not found:
+        raise PriceError(f"the overlay names {provider} {globs}, which match no model")
+    return found
+
+
+def _periods(model: DraftModel, row: RateRow) -> list[DraftPeriod]:
+    if not model.periods:
+        model.periods.append(DraftPeriod())
+    found = model.within(row.since, row.until)
+    if row.since is not None and not found:
+        raise PriceError(f"{row.provider} {model.id}: no period from {row.since} on")
+    return found
+
+
+def _create(row: RateRow, drafts: dict[str, DraftProvider]) -> None:
+    provider = drafts.setdefault(row.provider, DraftProvider(id=row.provider))
+    for name in row.models:
+        if name in provider.models:
+            raise PriceError(f"{row.provider} {name} is not new: the source has it now; review the overlay's row")
+        provider.models[name] = DraftModel(id=name, names={name, *row.names})
+
+
+def _set(into: DraftRates, row: RateRow, sources: Sources, where: str) -> None:
+    index = sources.index(row)
+    for unit, price in row.rates.items():
+        replaces = row.replaces.get(unit)
+        put(into.rates, unit, Fraction(price), replaces=Fraction(replaces) if replaces else None, where=where)
+        into.sources[unit] = index
+        if not row.over and unit in row.replaces:
+            for prices in into.over.values():
+                prices.pop(unit, None)
+    for limit, listed in row.over.items():
+        beyond = into.over.setdefault(int(limit), {})
+        for unit, price in listed.items():
+            put(beyond, unit, Fraction(price), replaces=beyond.get(unit), where=f"{where} over {limit}")
+
+
+def _fill(period: DraftPeriod, row: FillRow, sources: Sources) -> None:
+    if row.only_with is not None and row.only_with not in period.rates:
+        return
+    for unit, price in row.rates.items():
+        if unit in period.rates:
+            continue
+        copied = period.rates.get(price)
+        period.rates[unit] = Fraction(price) if copied is None else copied
+        period.sources[unit] = sources.index(row)
+        for prices in period.over.values():
+            if copied is not None and price in prices:
+                prices[unit] = prices[price]
+
+
+def _shared(period: DraftPeriod, row: ShareRow, source: int) -> DraftRates:
+    """A variant from the standard prices of the same period."""
+    derived = DraftRates(
+        rates=_share(period.rates, row),
+        over={limit: _share(prices, row) for limit, prices in period.over.items()},
+    )
+    derived.sources = dict.fromkeys(derived.rates, source)
+    return derived
+
+
+def _share(prices: Prices, row: ShareRow) -> Prices:
+    tokens = {unit for unit in prices if rate.per(unit) == 1_000_000}
+    return {unit: prices[unit] * Fraction(row.units.get(unit, row.share)) for unit in sorted(tokens)}
+
+
+def _derive(rates: DraftRates, row: RatioRow, source: int) -> None:
+    for prices in rates.every():
+        if row.of in prices and row.unit not in prices:
+            prices[row.unit] = prices[row.of] * Fraction(row.share)
+            rates.sources[row.unit] = source
