@@ -85,6 +85,7 @@ class Segments:
         """Truncate a torn line away and write it to the reserve."""
         if written:
             self._cut(os.lseek(self._descriptor, 0, os.SEEK_CUR) - written)
+        self.replenish()
         if self._reserve < 0:
             raise error or OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._switch()
