@@ -134,7 +134,7 @@ def test_a_period_and_a_condition_bind_and_are_named(ledger, store):
         until=moment("2026-11-03T10:30"),
         where={"tenant_id": "acme"},
     )
-    assert table.title == "Spend by tenant_id from 2026-11-02 to 2026-11-03 10:30, tenant_id = acme"
+    assert table.title == "Spend by tenant from 2026-11-02 to 2026-11-03 10:30, tenant_id = acme"
     assert [row["calls"] for row in table.records()] == [1]
     nobody = spend(ledger, ("tenant_id",), where={"tenant_id": None})
     assert [(row["tenant_id"], row["calls"]) for row in nobody.records()] == [("(none)", 1)]

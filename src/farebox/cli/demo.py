@@ -1,4 +1,4 @@
-"""`farebox demo`: the real SDKs against a loopback provider, metered, bounded and written down. Imports click, the face, testing and cli."""
+"""`farebox demo`: the real SDKs against a loopback provider, metered, bounded and written down. Imports click, the face, reports, testing and cli."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ TENANTS: Final = {
 """Whom each SDK's everyday traffic is for: tenant and task."""
 
 BURST: Final = 40
+
+LONG_ANSWER: Final = 350
+"""Tokens of an answer in the budget scenes; the questions allow 400."""
 
 
 @click.command(epilog="Example: farebox demo --keep demo.db, then farebox report --ledger demo.db --by tenant")
@@ -54,6 +57,8 @@ def _perform(present: Sequence[Traffic], provider: FakeProvider, path: Path) -> 
     try:
         for traffic in present:
             _everyday(traffic, provider)
+        provider.wait_idle()
+        provider.output_tokens = LONG_ANSWER
         _refusal(present[0], provider)
         _crowd(present[0], provider)
         provider.wait_idle()
@@ -95,11 +100,11 @@ def _refusal(traffic: Traffic, provider: FakeProvider) -> None:
     """A loop that would not stop by itself meets its budget."""
     from farebox.verbs import track_budget, tracked
 
-    _scene("A loop that would not stop by itself", 'with farebox.track_budget(0.01, {"analysis": 0.004}) as budget:')
+    _scene("A loop that would not stop by itself", 'with farebox.track_budget(0.05, {"analysis": 0.01}) as budget:')
     ask = traffic.ask(provider)
     before = len(provider.requests)
     with (
-        track_budget("0.01", {"analysis": "0.004"}, name="request 4711") as budget,
+        track_budget("0.05", {"analysis": "0.01"}, name="request 4711") as budget,
         tracked("analysis", tenant_id="acme"),
     ):
         try:
@@ -107,14 +112,14 @@ def _refusal(traffic: Traffic, provider: FakeProvider) -> None:
                 ask()
         except BudgetExceeded as refusal:
             console().print(f"  BudgetExceeded: {refusal}", markup=False, style="yellow")
-    _bar("request 4711, task analysis", budget.per_task_spent["analysis"], 0.004, len(provider.requests) - before)
+    _bar("request 4711, task analysis", budget.per_task_spent["analysis"], "0.01", len(provider.requests) - before)
 
 
 def _crowd(traffic: Traffic, provider: FakeProvider) -> None:
     """Many calls at once: each reserves before it is sent, so they cannot all slip through together."""
     from farebox.verbs import track_budget, tracked
 
-    limit = "0.005"
+    limit = "0.015"
     _scene(f"{BURST} calls at once", f"async with farebox.track_budget({limit}): await asyncio.gather(*calls)")
     before = len(provider.requests)
     with track_budget(limit, name="fan-out") as budget, tracked("triage", tenant_id="globex"):
@@ -141,26 +146,32 @@ def _account(ledger: Ledger, provider: FakeProvider) -> None:
     out.print(to_terminal(spend(ledger, ("provider", "model"))))
     out.print()
     out.print(to_terminal(spend(ledger, ("tenant_id", "task_type"))))
-    billed, written = _billed_tokens(provider), _written_tokens(ledger)
     out.print()
-    out.print(
-        f"The provider billed {billed[0]} answers: {billed[1]:,} tokens in, {billed[2]:,} out."
-        f" The ledger has {written[0]} calls: {written[1]:,} in, {written[2]:,} out."
-    )
-    agree = "They agree." if billed == written else "They do not agree: please report this."
-    out.print(agree, style="bold green" if billed == written else "bold red")
+    _compare(ledger, provider)
 
 
-def _billed_tokens(provider: FakeProvider) -> tuple[int, int, int]:
+def _compare(ledger: Ledger, provider: FakeProvider) -> None:
+    """The provider's bill beside the ledger, by tokens, over all calls whose usage the provider stated."""
     from farebox.extraction.read import read
 
-    usages = [read(entry.usage, api=entry.api, provider=entry.provider) for entry in provider.billed]
-    return len(usages), sum(usage.input_tokens for usage in usages), sum(usage.output_tokens for usage in usages)
-
-
-def _written_tokens(ledger: Ledger) -> tuple[int, int, int]:
-    (total,) = [group for group in ledger.by("status") if group["status"] == "ok"]
-    return total["calls"], total["input_tokens"], total["output_tokens"]
+    out = console()
+    usages = [read(entry.usage, api=entry.api, provider=entry.provider) for entry in provider.billed if entry.stated]
+    billed = len(usages), sum(usage.input_tokens for usage in usages), sum(usage.output_tokens for usage in usages)
+    whole = next(group for group in ledger.by("status") if group["status"] == "ok")
+    written = whole["calls"], whole["input_tokens"], whole["output_tokens"]
+    out.print(
+        f"The provider's bill: {billed[0]} answers, {billed[1]:,} tokens in, {billed[2]:,} out."
+        f" The ledger: {written[0]} calls, {written[1]:,} in, {written[2]:,} out."
+    )
+    unstated = len(provider.billed) - len(usages)
+    if unstated:
+        out.print(
+            f"{unstated} more was left before the provider said what it used: billed, and estimated in the ledger."
+        )
+    agree = billed == written
+    out.print("They agree." if agree else "They do not agree.", style="bold green" if agree else "bold red")
+    if not agree:
+        raise FareboxError("the ledger and the provider's bill differ: please report this with the lines above")
 
 
 def _scene(title: str, code: str) -> None:

@@ -1,4 +1,4 @@
-"""`farebox report`: what was spent, on what. Imports click, the face, reports and cli."""
+"""`farebox report`: what was spent, on what. Imports click, the runtime, reports and cli."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import click
 
 from farebox.cli.moments import parse_moment
 from farebox.cli.show import FORMS, show
-from farebox.core.errors import ConfigurationError
+from farebox.core.errors import ConfigurationError, LedgerError
+from farebox.core.ports import Ledger
 
 SHORT: Final = {
     "tenant": "tenant_id",
@@ -59,7 +60,6 @@ def report(
 ) -> None:
     """Calls, tokens and cost, grouped, dearest first."""
     from farebox.reports.spend import spend
-    from farebox.verbs import open_ledger
 
     now = datetime.now(UTC)
     start = None if since is None else parse_moment(since, now=now, what="--since")
@@ -67,12 +67,30 @@ def report(
     if start is not None and end is not None and start >= end:
         raise ConfigurationError(f"--since {since} is not before --until {until}: no moment lies between them")
     conditions = dict(_condition(text) for text in where)
-    opened = open_ledger(ledger, read_only=read_only)
+    opened = open_existing(ledger, read_only=read_only)
     try:
         dimensions = tuple(dict.fromkeys(map(dimension, by or ("model",))))
         show(spend(opened, dimensions, since=start, until=end, where=conditions), form)
     finally:
         opened.close()
+
+
+def open_existing(ledger: str | None, *, read_only: bool) -> Ledger:
+    """Open a ledger that is there already: a question must not make an empty one at a misspelt path.
+
+    Raises:
+        LedgerError: there is none, or it cannot be read.
+    """
+    from farebox import runtime
+    from farebox.ledger.locate import journal_directory, ledger_path
+
+    where = ledger_path(ledger) if ledger else runtime.current().ledger_path
+    if where.scheme == "sqlite" and not where.path.exists() and not journal_directory(where).exists():
+        raise LedgerError(
+            f"there is no ledger at {where.path} yet: a program that calls farebox.instrument() makes it;"
+            " name another one with --ledger or FAREBOX_LEDGER"
+        )
+    return runtime.current().open_ledger(where.url, read_only=read_only)
 
 
 def _condition(text: str) -> tuple[str, str | None]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, NamedTuple
 
@@ -19,7 +20,7 @@ class Traffic(NamedTuple):
     Attributes:
         distribution: its name on the package index.
         extra: farebox's extra that installs it.
-        everyday: some ordinary calls, streamed and whole.
+        everyday: some ordinary calls, streamed and whole; one stream is left early.
         ask: one question with an output cap, for the budget scenes.
         burst: so many questions at once, asynchronously; answers and errors in order.
     """
@@ -39,6 +40,16 @@ class Traffic(NamedTuple):
             return None
 
 
+@contextmanager
+def _slowly(provider: FakeProvider) -> Iterator[None]:
+    """Let streams take so long that a reader who leaves is noticed before the end."""
+    provider.chunk_delay = 0.02
+    try:
+        yield
+    finally:
+        provider.chunk_delay = 0.0
+
+
 def _openai(provider: FakeProvider) -> None:
     with provider.openai_client() as client:
         client.embeddings.create(model="text-embedding-3-small", input=["late bus", "lost ticket", "broken door"])
@@ -48,6 +59,13 @@ def _openai(provider: FakeProvider) -> None:
             model="gpt-5", messages=[{"role": "user", "content": "Write the weekly summary."}], stream=True
         ):
             pass
+        with (
+            _slowly(provider),
+            client.chat.completions.create(
+                model="gpt-5", messages=[{"role": "user", "content": "Tell the story again."}], stream=True
+            ) as stream,
+        ):
+            next(iter(stream))
 
 
 def _ask_openai(provider: FakeProvider) -> Callable[[], Any]:
@@ -75,7 +93,7 @@ def _anthropic(provider: FakeProvider) -> None:
                 messages=[{"role": "user", "content": question}],
             )
         with client.messages.stream(
-            model="claude-sonnet-4-5", max_tokens=300, messages=[{"role": "user", "content": "Draft an apology."}]
+            model="claude-sonnet-5", max_tokens=300, messages=[{"role": "user", "content": "Draft an apology."}]
         ) as stream:
             stream.get_final_message()
 

@@ -47,7 +47,7 @@ def spend(
     total = _sum(groups)
     columns, picked = _columns(by, total)
     return Table(
-        title=f"Spend by {', '.join(by)}{_period(since, until)}{_condition(where)}",
+        title=f"Spend by {', '.join(map(_title, by))}{_period(since, until)}{_condition(where)}",
         columns=columns,
         rows=tuple(tuple(_cell(name, group, total) for name in picked) for group in groups),
         totals=_totals(by, picked, total) if groups else None,
@@ -85,9 +85,7 @@ def _sum(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _columns(by: Sequence[str], total: Mapping[str, Any]) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """The columns, and the name of what each shows. Those of `_COUNTS` appear only when there is something to count."""
-    columns = [
-        Column(name, name.removesuffix("_id").replace("_", " "), "time" if name in TIMES else "text") for name in by
-    ]
+    columns = [Column(name, _title(name), "time" if name in TIMES else "text") for name in by]
     columns.append(Column("calls", "calls", "count"))
     columns += [Column(name, name, "count") for name in _COUNTS if total[name]]
     columns += [
@@ -98,6 +96,10 @@ def _columns(by: Sequence[str], total: Mapping[str, Any]) -> tuple[tuple[Column,
         Column("share", "share", "percent"),
     ]
     return tuple(columns), tuple(column.name for column in columns)
+
+
+def _title(dimension: str) -> str:
+    return dimension.removesuffix("_id").removesuffix("_type").replace("_", " ")
 
 
 def _cell(name: str, group: Mapping[str, Any], total: Mapping[str, Any]) -> Cell:
