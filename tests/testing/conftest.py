@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from farebox.testing import FakeProvider
+from farebox.testing.plugin import farebox_calls, farebox_provider  # noqa: F401 - fixtures
 
 
 @pytest.fixture
