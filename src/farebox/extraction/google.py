@@ -134,10 +134,15 @@ def merge(previous: dict[str, Any], latest: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_cache(raw: dict[str, Any], units: dict[str, Count], notes: list[str], provider: str | None) -> dict[str, Any]:  # noqa: ARG001 - the readers' common signature
-    """Usage of `cachedContents`: tokens that the provider stores, billed by time."""
+    """Usage of `cachedContents`: tokens that the provider stores, billed by time; Vertex bills their reading too.
+
+    https://docs.cloud.google.com/vertex-ai/generative-ai/docs/context-cache/context-cache-overview
+    """
     total = count(raw.get(_CAMEL.total, raw.get(_SNAKE.total)), _CAMEL.total, notes)
     if total:
         units[semconv.CACHE_STORAGE] = total
+        if provider == semconv.GOOGLE_VERTEX:
+            units[semconv.INPUT] = total
     return {"total": total}
 
 

@@ -101,9 +101,10 @@ class Book:
             found = self._found[key] = self._search(provider, model)
         if found is None:
             return None
-        where, entry = found
+        _where, entry = found
+        name = self.provider(provider)
         for reroute in self._file.reroutes:
-            if reroute.provider == where and reroute.name == entry.id:
+            if reroute.provider == name and reroute.name == entry.id:
                 since = 0 if reroute.since is None else rate.day_ns(reroute.since)
                 if at_ns >= since:
                     return self.find(provider, reroute.model, at_ns)
@@ -116,7 +117,7 @@ class Book:
         found = None if entry is None else resolve(entry, name, conditions, at_ns, self._file.uplifts)
         if found is None:
             return Resolved(model=None, since=at_ns, until=at_ns)
-        return self._bounded(found, self._file.books.get(name, name), at_ns)
+        return self._bounded(found, name, at_ns)
 
     def unit_rates(self, provider: str, model: str, at_ns: int) -> dict[str, int | Fraction] | None:
         """Pico-dollars per unit at the standard tier and short context; None when the model has no known price."""
@@ -171,9 +172,11 @@ class Book:
         self.memory[key] = found
         return found
 
-    def _bounded(self, found: Resolved, book: str, at_ns: int) -> Resolved:
+    def _bounded(self, found: Resolved, provider: str, at_ns: int) -> Resolved:
         """No further than the days on which names of this provider are rerouted."""
-        days = [rate.day_ns(row.since) for row in self._file.reroutes if row.since is not None and row.provider == book]
+        days = [
+            rate.day_ns(row.since) for row in self._file.reroutes if row.since is not None and row.provider == provider
+        ]
         since = max((found.since, *(day for day in days if day <= at_ns)))
         until = min((found.until, *(day for day in days if day > at_ns)))
         return msgspec.structs.replace(found, since=since, until=until)

@@ -57,6 +57,8 @@ class ShareRow(_Row, kw_only=True):
     variant: str
     share: str
     units: dict[str, str] = {}
+    since: date | None = None
+    until: date | None = None
 
 
 class RatioRow(_Row, kw_only=True):
@@ -141,10 +143,7 @@ def standard(overlay: Overlay, drafts: dict[str, DraftProvider], sources: Source
     """Lay the standard prices over the draft, before variants find their periods."""
     for mark in overlay.free:
         for model in _models(drafts, mark.provider, mark.models):
-            if any(price for period in model.periods for price in period.rates.values()):
-                raise PriceError(f"{mark.provider} {model.id} is marked free but has a price")
-            zero = {unit: Fraction(0) for unit in ("input", "output")}
-            model.periods = [DraftPeriod(rates=zero, sources=dict.fromkeys(zero, sources.index(mark)))]
+            _free(model, mark, sources)
     for row in overlay.rate:
         if row.new:
             _create(row, drafts)
@@ -152,10 +151,9 @@ def standard(overlay: Overlay, drafts: dict[str, DraftProvider], sources: Source
             for model in _models(drafts, row.provider, row.models):
                 for period in _periods(model, row):
                     _set(period, row, sources, f"{row.provider} {model.id}")
-    for fill in overlay.fill:
-        for model in _models(drafts, fill.provider, fill.models):
-            for period in model.periods:
-                _fill(period, fill, sources)
+    for share in overlay.share:
+        for model in _models(drafts, share.provider, share.models):
+            model.within(share.since, share.until)
 
 
 def variants(overlay: Overlay, drafts: dict[str, DraftProvider], sources: Sources) -> None:
@@ -166,16 +164,22 @@ def variants(overlay: Overlay, drafts: dict[str, DraftProvider], sources: Source
                 for period in _periods(model, row):
                     into = period.variants.setdefault(row.variant, DraftRates())
                     _set(into, row, sources, f"{row.provider} {model.id} {row.variant}")
+    for fill in overlay.fill:
+        for period in _all_periods(drafts, fill):
+            _fill(period, fill, sources.index(fill))
     for share in overlay.share:
         for model in _models(drafts, share.provider, share.models):
-            for period in model.periods:
-                if share.variant not in period.variants:
+            for period in model.within(share.since, share.until):
+                if share.variant not in period.variants and period.rates:
                     period.variants[share.variant] = _shared(period, share, sources.index(share))
     for ratio in overlay.ratio:
-        for model in _models(drafts, ratio.provider, ratio.models):
-            for period in model.periods:
-                for rates in (period, *period.variants.values()):
-                    _derive(rates, ratio, sources.index(ratio))
+        for period in _all_periods(drafts, ratio):
+            for rates in (period, *period.variants.values()):
+                _derive(rates, ratio, sources.index(ratio))
+    _mark(overlay, drafts)
+
+
+def _mark(overlay: Overlay, drafts: dict[str, DraftProvider]) -> None:
     for mark in overlay.uncounted:
         for model in _models(drafts, mark.provider, mark.models):
             model.uncounted = sorted({*model.uncounted, *mark.units})
@@ -186,6 +190,17 @@ def variants(overlay: Overlay, drafts: dict[str, DraftProvider], sources: Source
         for book in uplift.books:
             for model in _models(drafts, book, uplift.models):
                 model.uplifts.append(index)
+
+
+def _free(model: DraftModel, mark: MarkRow, sources: Sources) -> None:
+    if any(price for period in model.periods for price in period.rates.values()):
+        raise PriceError(f"{mark.provider} {model.id} is marked free but has a price")
+    zero = {unit: Fraction(0) for unit in ("input", "output")}
+    model.periods = [DraftPeriod(rates=zero, sources=dict.fromkeys(zero, sources.index(mark)))]
+
+
+def _all_periods(drafts: dict[str, DraftProvider], row: _Row) -> list[DraftPeriod]:
+    return [period for model in _models(drafts, row.provider, row.models) for period in model.periods]
 
 
 def _models(drafts: dict[str, DraftProvider], provider: str, globs: list[str]) -> list[DraftModel]:
@@ -219,6 +234,8 @@ def _create(row: RateRow, drafts: dict[str, DraftProvider]) -> None:
     for name in row.models:
         if name in provider.models:
             raise PriceError(f"{row.provider} {name} is not new: the source has it now; review the overlay's row")
+        for model in provider.models.values():
+            model.names -= {name, *row.names}
         provider.models[name] = DraftModel(id=name, names={name, *row.names})
 
 
@@ -237,18 +254,22 @@ def _set(into: DraftRates, row: RateRow, sources: Sources, where: str) -> None:
             put(beyond, unit, Fraction(price), replaces=beyond.get(unit), where=f"{where} over {limit}")
 
 
-def _fill(period: DraftPeriod, row: FillRow, sources: Sources) -> None:
-    if row.only_with is not None and row.only_with not in period.rates:
-        return
+def _fill(period: DraftPeriod, row: FillRow, source: int) -> None:
+    """Set prices that the standard lacks; one that is written as another unit's name is that unit's, in every variant too."""
+    if not any(period.rates.values()) or (row.only_with is not None and row.only_with not in period.rates):
+        return  # free models stay free
     for unit, price in row.rates.items():
         if unit in period.rates:
             continue
-        copied = period.rates.get(price)
-        period.rates[unit] = Fraction(price) if copied is None else copied
-        period.sources[unit] = sources.index(row)
-        for prices in period.over.values():
-            if copied is not None and price in prices:
-                prices[unit] = prices[price]
+        if price not in period.rates:
+            period.rates[unit] = Fraction(price)
+            period.sources[unit] = source
+            continue
+        for rates in (period, *period.variants.values()):
+            for prices in rates.every():
+                if price in prices and unit not in prices:
+                    prices[unit] = prices[price]
+                    rates.sources[unit] = source
 
 
 def _shared(period: DraftPeriod, row: ShareRow, source: int) -> DraftRates:

@@ -23,6 +23,11 @@ _MINUTE_NS: Final = 60_000_000_000
 QUOTAS: Final = frozenset({semconv.GROUNDED_QUERIES, semconv.MAPS_QUERIES, rate.GROUNDED_PROMPTS, rate.MAPS_PROMPTS})
 """Units with a free quota that the account shares."""
 
+_TIERED: Final = frozenset(
+    {semconv.OPENAI, semconv.AZURE, semconv.ANTHROPIC, semconv.GOOGLE, semconv.GOOGLE_VERTEX, semconv.AWS_BEDROCK}
+)
+"""Providers that sell tiers: `auto` in their answers does not tell which."""
+
 _COMPLETED: Final = tuple(sorted(semconv.TOKEN_UNITS - {semconv.INPUT_TOOL}))
 
 
@@ -149,7 +154,7 @@ def resolve(
     if found is None:
         return None
     period, since, until = found
-    work = _Work(period)
+    work = _Work(period, provider)
     since, until = work.hours(period, entry, at_ns, since, until)
     work.choose(period, conditions)
     work.multiply(entry, provider, conditions, uplifts)
@@ -174,7 +179,8 @@ def _period(entry: ModelEntry, at_ns: int) -> tuple[Period, int, int] | None:
 class _Work:
     """Rates while they are put together: standard ones, then variants over them, then factors."""
 
-    def __init__(self, period: Period) -> None:
+    def __init__(self, period: Period, provider: str) -> None:
+        self.provider = provider
         self.rates = _parsed(period.rates)
         self.over = {limit: _parsed(prices) for limit, prices in period.over}
         self.sources = dict(period.sources)
@@ -217,6 +223,8 @@ class _Work:
     def choose(self, period: Period, conditions: Conditions) -> None:
         """Lay on the tier, the batch interface or the speed; only one of them can hold."""
         self.tier = rate.tier_name(conditions.tier)
+        if self.tier == "auto" and self.provider not in _TIERED:
+            self.tier = None  # hosts without tiers echo the request
         batch = conditions.batch
         if self.tier == "batch":
             self.tier, batch = None, True
@@ -238,7 +246,7 @@ class _Work:
         place = "global" if conditions.location == "global" else "regional" if conditions.location else None
         state = {
             "tier": self.tier,
-            "geo": conditions.geo,
+            "geo": conditions.geo or (conditions.residency if provider == semconv.ANTHROPIC else None),
             "residency": "regional" if conditions.residency not in (None, "", "global") else None,
             "location": place,
             "plan": conditions.plan if conditions.plan not in (None, "", "paid") else None,
