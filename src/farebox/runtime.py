@@ -217,7 +217,6 @@ def instrument(*names: str, **settings: Any) -> Instrumentation:
         options=WireOptions(
             include_usage=runtime.settings.include_usage, usage_hosts=frozenset(runtime.settings.usage_hosts)
         ),
-        threads=runtime.settings.threads,
     )
     with _state.lock:
         _state.installed.append(installed)

@@ -19,9 +19,7 @@ from farebox.core.ports import Ledger
 from farebox.core.usage import Usage
 from farebox.extraction.read import read
 from farebox.pricing import guess
-from farebox.pricing.calculate import Cost, PriceContext
 from farebox.pricing.guess import Estimate
-from farebox.pricing.price import price as _price
 
 _WARN_TOKENS = 10_000
 _KINDS = {
@@ -117,23 +115,6 @@ def suppress() -> scopes.Suppress:
     return scopes.Suppress()
 
 
-def price(
-    usage: Usage | Mapping[str, Any] | None,
-    *,
-    provider: str,
-    model: str,
-    api: str | None = None,
-    at: datetime | str | int | None = None,
-    service_tier: str | None = None,
-    batch: bool = False,
-    context: PriceContext | Mapping[str, Any] | None = None,
-) -> Cost:
-    """The cost of a usage object by the price book; see `pricing.price.price`."""
-    return _price(
-        usage, provider=provider, model=model, api=api, at=at, service_tier=service_tier, batch=batch, context=context
-    )
-
-
 def estimate(
     content: Any, *, model: str, provider: str | None = None, max_output_tokens: int | None = None
 ) -> Estimate:
@@ -199,7 +180,7 @@ def record_call(
         raise ConfigurationError(f"status={status!r} is not known: use one of {', '.join(sorted(_STATUSES))}")
     if started_at is not None and started_at.tzinfo is None:
         raise ConfigurationError(f"started_at={started_at} has no time zone: give datetime.now(UTC), for example")
-    found = usage if isinstance(usage, Usage) else read(dict(usage), api="", provider=provider)
+    found = usage if isinstance(usage, Usage) else read(dict(usage), api=None, provider=provider)
     request = CallRequest(provider=provider, operation=operation, api="", model=model)
     nano = None if cost is None else parse_amount(cost, what="cost")
     with tracked(tags=tags):

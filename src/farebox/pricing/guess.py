@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 import msgspec
@@ -69,8 +70,8 @@ def estimate(
             f"max_output_tokens={max_output_tokens!r} cannot be used: give a whole number of at least 0"
         )
     book = Book.default()
-    at = book.now_ns() if at_ns is None else at_ns
-    who = provider or _provider_of(book, model, at)
+    at = time.time_ns() if at_ns is None else at_ns
+    who = _provider_of(book, model, at) if provider is None else provider
     body = (
         dict(content)
         if isinstance(content, dict)
