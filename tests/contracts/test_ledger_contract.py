@@ -134,7 +134,9 @@ def test_a_late_event_wins_over_a_lost_one_and_never_the_reverse(ledger, make_ev
     real = make_event(tenant_id="acme")
     lost = msgspec.structs.replace(real, status="lost", cost_status="estimated", cost_nano=7, output_tokens=None)
     assert put(ledger, lost) == 1
-    assert [(row["tenant_id"], row["estimated"], row["cost_nano"]) for row in ledger.by("tenant_id")] == [("acme", 1, 7)]
+    assert [(row["tenant_id"], row["estimated"], row["cost_nano"]) for row in ledger.by("tenant_id")] == [
+        ("acme", 1, 7)
+    ]
     assert put(ledger, real) == 1
     assert list(ledger.calls()) == [real]
     assert put(ledger, lost) == 0
@@ -168,7 +170,11 @@ def test_counts_that_no_database_holds_are_unknown_and_the_event_is_kept(ledger,
     event = make_event()
     assert put(ledger, wild, event) == 2
     found = {one.id: one for one in ledger.calls()}
-    assert (found[wild.id].input_tokens, found[wild.id].cost_nano, found[wild.id].cost_status) == (None, None, "unpriced")
+    assert (found[wild.id].input_tokens, found[wild.id].cost_nano, found[wild.id].cost_status) == (
+        None,
+        None,
+        "unpriced",
+    )
     assert found[event.id] == event
     assert ledger.check() == []
 
@@ -180,7 +186,11 @@ def test_groups_come_dearest_first_and_nothing_said_is_none(ledger, make_event):
         make_event(task_type="dear", cost_nano=500),
         make_event(cost_nano=20),
     )
-    assert [(row["task_type"], row["cost_nano"]) for row in ledger.by("task_type")] == [("dear", 500), (None, 20), ("cheap", 1)]
+    assert [(row["task_type"], row["cost_nano"]) for row in ledger.by("task_type")] == [
+        ("dear", 500),
+        (None, 20),
+        ("cheap", 1),
+    ]
     assert set(ledger.by("task_type")[0]) == {"task_type", *MEASURES}
     assert ledger.by("task_type", where={"task_type": None})[0]["cost_nano"] == 20
     assert ledger.by("provider", where={"task_type": "dear", "provider": "openai"})[0]["cost_nano"] == 500
@@ -251,7 +261,9 @@ def test_calls_come_newest_first_page_by_page(ledger, make_event):
 
 def test_calls_started_long_before_their_ids_were_made_are_found_by_their_time(ledger, make_event):
     late_ids = [make_event(started_at=NOON + 5 * DAY), make_event(started_at=NOON + 6 * DAY)]
-    imported = [msgspec.structs.replace(event, started_at=NOON - number * HOUR) for number, event in enumerate(late_ids)]
+    imported = [
+        msgspec.structs.replace(event, started_at=NOON - number * HOUR) for number, event in enumerate(late_ids)
+    ]
     usual = make_event(started_at=NOON + DAY)
     put(ledger, usual, *imported)
     assert list(ledger.calls()) == [usual, *imported]
@@ -291,7 +303,11 @@ events = st.lists(
     ),
     max_size=25,
 )
-moments = st.none() | st.integers(-2 * DAY, 2 * DAY).map(lambda at: NOON + at) | st.sampled_from([NOON, NOON - 12 * HOUR, NOON + DAY])
+moments = (
+    st.none()
+    | st.integers(-2 * DAY, 2 * DAY).map(lambda at: NOON + at)
+    | st.sampled_from([NOON, NOON - 12 * HOUR, NOON + DAY])
+)
 
 
 def kept(batches):
@@ -317,7 +333,9 @@ def value(event, dimension):
 @given(
     batches=st.lists(events, max_size=4),
     dimensions=st.lists(
-        st.sampled_from(["model", "provider", "operation", "status", "tenant_id", "task_type", "day", "hour", "user_id"]),
+        st.sampled_from(
+            ["model", "provider", "operation", "status", "tenant_id", "task_type", "day", "hour", "user_id"]
+        ),
         unique=True,
         max_size=3,
     ),

@@ -122,7 +122,9 @@ def test_a_finaliser_that_interrupts_an_append_is_served_by_it(journal, make_eve
     assert everything(journal).events == [outer, inner]
 
 
-def test_what_a_finalisers_event_meets_is_counted_and_does_not_hit_the_interrupted_append(journal, make_event, monkeypatch):
+def test_what_a_finalisers_event_meets_is_counted_and_does_not_hit_the_interrupted_append(
+    journal, make_event, monkeypatch
+):
     outer, inner = make_event(), make_event()
     put, calls = journal._put, []
 

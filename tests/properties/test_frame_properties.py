@@ -26,7 +26,9 @@ def starts(lines):
 def test_what_was_framed_is_read_back_in_order(written):
     data = b"".join(map(frame, written))
     assert good(data) == written
-    assert [end for _, end, _ in scan(data, final=True)] == [*starts(map(frame, written))[1:], len(data)][: len(written)]
+    assert [end for _, end, _ in scan(data, final=True)] == [*starts(map(frame, written))[1:], len(data)][
+        : len(written)
+    ]
 
 
 @settings(max_examples=300)
