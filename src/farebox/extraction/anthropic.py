@@ -12,7 +12,7 @@ from farebox.core import semconv
 from farebox.core.usage import Count, ModelUnits
 from farebox.extraction.counting import count, part, quantity, word
 
-_NOWHERE: Final = frozenset({"not_available", "global", ""})
+_NOWHERE: Final = ("not_available", "global")
 """Values of `inference_geo` that name no place."""
 
 
@@ -27,27 +27,32 @@ def read(raw: dict[str, Any], units: dict[str, Count], notes: list[str], provide
     if details := get("output_tokens_details"):
         thinking = part(details, "output_tokens_details", notes).get("thinking_tokens")
         fields["reasoning"] = None if thinking is None else count(thinking, "thinking_tokens", notes)
-    if (server := get("server_tool_use")) and (
-        searches := count(part(server, "server_tool_use", notes).get("web_search_requests"), "web searches", notes)
-    ):
-        units[semconv.WEB_SEARCH] = searches
-    if tier := word(get("service_tier")):
-        fields["service_tier"] = tier
+    if tier := get("service_tier"):
+        fields["service_tier"] = word(tier)
         if tier == "batch":
             fields["batch"] = True
-    if speed := word(get("speed")):
-        fields["speed"] = speed
-    if (geo := word(get("inference_geo"))) and geo not in _NOWHERE:
-        fields["geo"] = geo
-    if "active_seconds" in raw:
-        # The session's `list_cost` is not taken for a stated cost: it is list price in whole cents, coarser than ours.
-        if seconds := quantity(raw["active_seconds"], "active_seconds", notes):
-            units[semconv.SESSION_SECONDS] = seconds
+    if (geo := get("inference_geo")) and geo not in _NOWHERE:
+        fields["geo"] = word(geo)
+    if speed := get("speed"):
+        fields["speed"] = word(speed)
+    _extras(raw, units, notes)
+    return fields
+
+
+def _extras(raw: dict[str, Any], units: dict[str, Count], notes: list[str]) -> None:
+    """What is billed beside tokens."""
+    get = raw.get
+    if server := get("server_tool_use"):
+        searches = count(part(server, "server_tool_use", notes).get("web_search_requests"), "web searches", notes)
+        if searches:
+            units[semconv.WEB_SEARCH] = searches
+    # A session's `list_cost` is not taken for a stated cost: it is list price in whole cents, coarser than ours.
+    if seconds := quantity(get("active_seconds"), "active_seconds", notes):
+        units[semconv.SESSION_SECONDS] = seconds
     if credit := get("fallback_credit"):
         status = part(part(credit, "fallback_credit", notes).get("status"), "status", notes).get("type")
         if status != "not_applied":
             notes.append("a fallback credit may reprice this call")
-    return fields
 
 
 def merge(start: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]:
@@ -76,10 +81,8 @@ def _tokens(raw: dict[str, Any], units: dict[str, Count], notes: list[str]) -> N
         output = count(output, "output_tokens", notes)
     if fresh:
         units[semconv.INPUT] = units.get(semconv.INPUT, 0) + fresh
-    if again:
-        units[semconv.CACHE_READ] = units.get(semconv.CACHE_READ, 0) + count(again, "cache_read_input_tokens", notes)
-        if not units[semconv.CACHE_READ]:
-            del units[semconv.CACHE_READ]
+    if again and (again := count(again, "cache_read_input_tokens", notes)):
+        units[semconv.CACHE_READ] = units.get(semconv.CACHE_READ, 0) + again
     lives = get("cache_creation")
     if written or lives:
         _written(written, part(lives, "cache_creation", notes), units, notes)

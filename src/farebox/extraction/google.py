@@ -6,7 +6,7 @@ total = prompt + candidates + toolUse + thoughts. https://ai.google.dev/api/gene
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -109,7 +109,8 @@ def read(raw: dict[str, Any], units: dict[str, Count], notes: list[str], provide
     _prompt(raw, names, prompt, units, notes)
     if tool:
         units[semconv.INPUT_TOOL] = tool
-    _output(get(names.candidates_by) or get(names.response_by), candidates, thoughts or 0, names, units, notes)
+    given = get(names.candidates_by) or get(names.response_by)
+    _output(given, candidates, thoughts or 0, _Target(names, units, notes))
     tier = word(get(names.tier)) or word(get(names.traffic))
     return (
         {"reasoning": thoughts, "total": total, "service_tier": tier}
@@ -133,7 +134,7 @@ def merge(previous: dict[str, Any], latest: dict[str, Any]) -> dict[str, Any]:
     return {**latest, **kept} if kept else latest
 
 
-def read_cache(raw: dict[str, Any], units: dict[str, Count], notes: list[str], provider: str | None) -> dict[str, Any]:  # noqa: ARG001 - the readers' common signature
+def read_cache(raw: dict[str, Any], units: dict[str, Count], notes: list[str], provider: str | None) -> dict[str, Any]:
     """Usage of `cachedContents`: tokens that the provider stores, billed by time; Vertex bills their reading too.
 
     https://docs.cloud.google.com/vertex-ai/generative-ai/docs/context-cache/context-cache-overview
@@ -187,18 +188,35 @@ def _prompt(raw: dict[str, Any], names: _Names, prompt: int, units: dict[str, Co
     given = get(names.prompt_by)
     if given is None:
         given = get(names.prompt_by_too)
+    by = _split(given, prompt, names, notes) if given and not _only_text(given, names) else {}
     cached = get(names.cached)
-    by = _split(given, prompt, names, notes) if given and not _only_text(given, names) else None
-    if not cached and by is None:
-        if prompt:
-            units[semconv.INPUT] = prompt
+    if cached and (type(cached) is not int or not 0 < cached <= prompt):
+        number = count(cached, names.cached, notes)
+        cached = min(number, prompt)
+        if cached != number:
+            notes.append(f"{names.cached} {number} of {prompt}")
+    if by:
+        _mixed(get(names.cached_by), cached or 0, prompt, by, _Target(names, units, notes))
         return
-    by = by or {}
-    cached = count(cached, names.cached, notes)
-    if cached > prompt:
-        notes.append(f"{names.cached} {cached} of {prompt}")
-        cached = prompt
-    cached_by = _cached(get(names.cached_by), cached, prompt, by, names, notes) if cached else {}
+    if cached:
+        units[semconv.CACHE_READ] = cached
+        prompt -= cached
+    if prompt:
+        units[semconv.INPUT] = prompt
+
+
+class _Target(NamedTuple):
+    """Where counts and notes go."""
+
+    names: _Names
+    units: dict[str, Count]
+    notes: list[str]
+
+
+def _mixed(given: Any, cached: int, prompt: int, by: dict[str, int], target: _Target) -> None:
+    """Split a prompt of several modalities, of which any may be cached."""
+    _names, units, notes = target
+    cached_by = _cached(given, cached, prompt, by, target) if cached else {}
     text, cached_text = prompt, cached
     for kind in _INPUT:
         seen, again = by.get(kind, 0), cached_by.get(kind, 0)
@@ -220,14 +238,11 @@ def _prompt(raw: dict[str, Any], names: _Names, prompt: int, units: dict[str, Co
         units[semconv.INPUT] = text - cached_text
 
 
-def _cached(
-    given: Any, cached: int, prompt: int, by: dict[str, int], names: _Names, notes: list[str]
-) -> dict[str, int]:
+def _cached(given: Any, cached: int, prompt: int, by: dict[str, int], target: _Target) -> dict[str, int]:
     """Cached tokens by modality; where the provider does not say, in the proportions of the prompt."""
     if given:
-        return _split(given, cached, names, notes)
-    if by:
-        notes.append("cached tokens have no modality: prorated")
+        return _split(given, cached, target.names, target.notes)
+    target.notes.append("cached tokens have no modality: prorated")
     return {kind: cached * tokens // prompt for kind, tokens in by.items()}
 
 
@@ -248,9 +263,8 @@ def _only_text(given: Any, names: _Names) -> bool:
     return type(given) is list and len(given) == 1 and type(given[0]) is dict and given[0].get(names.modality) == "TEXT"
 
 
-def _output(
-    given: Any, candidates: int, thoughts: int, names: _Names, units: dict[str, Count], notes: list[str]
-) -> None:
+def _output(given: Any, candidates: int, thoughts: int, target: _Target) -> None:
+    names, units, notes = target
     left = candidates + thoughts
     if given and candidates and not _only_text(given, names):
         for kind, tokens in _split(given, candidates, names, notes).items():

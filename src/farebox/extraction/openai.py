@@ -8,7 +8,7 @@ rejected predictions inside the output. https://platform.openai.com/docs/api-ref
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from farebox.core import semconv
 from farebox.core.usage import Count, ModelUnits
@@ -56,7 +56,8 @@ def read(raw: dict[str, Any], units: dict[str, Count], notes: list[str], provide
     if type(total) is not int:
         total = None if total is None else count(total, "total_tokens", notes)
     if total is not None and total != prompt + output:
-        prompt, output, reasoning = _reconcile(inside, prompt, output, reasoning, total, provider, notes)
+        counts = _Counts(prompt, output, reasoning, total)
+        prompt, output, reasoning, _ = _reconcile(counts, inside, provider, notes)
     _prompt(raw, inside, prompt, units, notes)
     _output(outside, output, units, notes)
     return {"reasoning": reasoning, "total": total, "stated_cost": _stated(raw, provider)}
@@ -90,29 +91,30 @@ def _no_tokens(raw: dict[str, Any], units: dict[str, Count], notes: list[str], p
     }
 
 
-def _reconcile(
-    inside: dict[str, Any],
-    prompt: int,
-    output: int,
-    reasoning: int | None,
-    total: int,
-    provider: str | None,
-    notes: list[str],
-) -> tuple[int, int, int | None]:
-    """(prompt, output, reasoning) where the provider's total is not prompt + completion.
+class _Counts(NamedTuple):
+    """The counts of an object, before they are split."""
+
+    prompt: int
+    output: int
+    reasoning: int | None
+    total: int
+
+
+def _reconcile(counts: _Counts, inside: dict[str, Any], provider: str | None, notes: list[str]) -> _Counts:
+    """The counts of a host whose total is not prompt + completion.
 
     Some hosts leave reasoning out of the completion (xAI, Google's OpenAI endpoint, which does not even name it), Mistral leaves
     audio out of the prompt. In each case the missing tokens are exactly the gap.
     """
-    gap = total - prompt - output
-    if gap > 0 and gap == reasoning:
-        return prompt, output + gap, reasoning
+    gap = counts.total - counts.prompt - counts.output
+    if gap > 0 and gap == counts.reasoning:
+        return counts._replace(output=counts.output + gap)
     if gap > 0 and gap == inside.get("audio_tokens"):
-        return prompt + gap, output, reasoning
+        return counts._replace(prompt=counts.prompt + gap)
     if gap > 0 and provider in _GOOGLE:
-        return prompt, output + gap, reasoning or gap
-    notes.append(f"parts {prompt + output}, total {total}")
-    return prompt, output, reasoning
+        return counts._replace(output=counts.output + gap, reasoning=counts.reasoning or gap)
+    notes.append(f"parts {counts.prompt + counts.output}, total {counts.total}")
+    return counts
 
 
 def _prompt(
@@ -124,36 +126,41 @@ def _prompt(
     if cached is None:
         # Top-level names: DeepSeek's and Together's. https://api-docs.deepseek.com/guides/kv_cache
         cached = raw.get("prompt_cache_hit_tokens", raw.get("cached_tokens"))
-    written = get("cache_write_tokens")
-    if not cached and not written and not get("audio_tokens") and not get("image_tokens") and not get("video_tokens"):
-        if prompt:
-            units[semconv.INPUT] = prompt
-        return
     left = prompt
-    cached_by = part(get("cached_tokens_details"), "cached_tokens_details", notes)
+    if written := get("cache_write_tokens"):
+        left -= _written(inside, written, left, units, notes)
+    if get("audio_tokens") or get("image_tokens") or get("video_tokens"):
+        _mixed(inside, cached, left, units, notes)
+        return
+    if cached:
+        if type(cached) is not int or not 0 < cached <= left:
+            cached = _within(count(cached, "cached_tokens", notes), left, "cached_tokens", notes)
+        if cached:
+            units[semconv.CACHE_READ] = cached
+            left -= cached
+    if left:
+        units[semconv.INPUT] = left
+
+
+def _mixed(inside: dict[str, Any], cached: Any, left: int, units: dict[str, Count], notes: list[str]) -> None:
+    """Split a prompt of several modalities, of which any may be cached."""
+    by = part(inside.get("cached_tokens_details"), "cached_tokens_details", notes)
+    again = count(cached, "cached_tokens", notes)
     fresh: dict[str, int] = {}
     for name, unit, cached_unit in _MODALITIES:
-        seen = _within(count(get(f"{name}_tokens"), f"{name}_tokens", notes), left, f"{name}_tokens", notes)
+        field = f"{name}_tokens"
+        seen = _within(count(inside.get(field), field, notes), left, field, notes)
+        kept = _within(count(by.get(field), field, notes), seen, f"cached {field}", notes)
         left -= seen
-        if again := _within(count(cached_by.get(f"{name}_tokens"), name, notes), seen, f"cached {name}_tokens", notes):
-            units[cached_unit] = again
-        if seen - again:
-            fresh[unit] = seen - again
-    left -= _written(inside, written, left, units, notes)
-    again = count(cached, "cached_tokens", notes) - sum(
-        int(units.get(unit, 0))
-        for unit in (semconv.CACHE_READ_AUDIO, semconv.CACHE_READ_IMAGE, semconv.CACHE_READ_VIDEO)
-    )
-    if again > left and fresh and not cached_by:
+        again = max(again - kept, 0)
+        if kept:
+            units[cached_unit] = kept
+        fresh[unit] = seen - kept
+    if again > left and not by:
         again = _cached_beyond_text(again, left, fresh, units, notes)
-    again = _within(max(again, 0), left, "cached_tokens", notes)
-    if again:
-        units[semconv.CACHE_READ] = again
-    if left - again:
-        units[semconv.INPUT] = left - again
-    for unit, seen in fresh.items():
-        if seen:
-            units[unit] = seen
+    again = _within(again, left, "cached_tokens", notes)
+    counts = {semconv.CACHE_READ: again, semconv.INPUT: left - again, **fresh}
+    units.update((unit, tokens) for unit, tokens in counts.items() if tokens)
 
 
 def _cached_beyond_text(again: int, left: int, fresh: dict[str, int], units: dict[str, Count], notes: list[str]) -> int:
@@ -161,7 +168,7 @@ def _cached_beyond_text(again: int, left: int, fresh: dict[str, int], units: dic
     notes.append("cached tokens have no modality: text counted first")
     over = again - left
     for _name, unit, cached_unit in _MODALITIES:
-        taken = min(over, fresh.get(unit, 0))
+        taken = min(over, fresh[unit])
         if taken:
             units[cached_unit] = taken
             fresh[unit] -= taken

@@ -69,31 +69,22 @@ def read(
     """
     units: dict[str, Count] = {}
     notes: list[str] = []
-    fields: dict[str, Any] = {}
     reader = READERS.get(api) if api is not None else None
-    if reader is None and api is not None:
-        if api.startswith("batch/"):
-            api = api[6:]
-            fields["batch"] = True
-        elif api in _BATCH:
-            fields["batch"] = True
-        reader = READERS.get(api)
-    elif api == "messages.batches":
-        fields["batch"] = True
-    if type(raw) is dict:
-        reader = reader or _recognise(raw)
-        fields = {**fields, **reader(raw, units, notes, provider)} if fields else reader(raw, units, notes, provider)
-    elif raw is not None:
-        if isinstance(raw, Mapping):
-            raw = {str(name): raw[name] for name in raw}
-            return read(raw, api=api, provider=provider, service_tier=service_tier, tool_calls=tool_calls, tools=tools)
-        notes.append(f"usage is {type(raw).__name__}, not an object")
-        raw = None
+    batch = False
+    if api is not None and (reader is None or api in _BATCH):
+        batch = api in _BATCH or api.startswith("batch/")
+        reader = READERS.get(api.removeprefix("batch/"))
+    whole: dict[str, Any] | None = raw if type(raw) is dict else _foreign(raw, notes)
+    fields: dict[str, Any] = {}
+    if whole is not None:
+        fields = (reader or _recognise(whole))(whole, units, notes, provider)
     if tool_calls:
         tools = tuple(dict.fromkeys((*tools, *_calls(tool_calls, units, notes))))
     if service_tier is not None and "service_tier" not in fields:
         fields["service_tier"] = service_tier
-    return Usage(units=units, raw=raw, tools=tools, notes=tuple(notes), **fields)
+    if batch:
+        fields["batch"] = True
+    return Usage(units=units, raw=whole, tools=tools, notes=tuple(notes), **fields)
 
 
 _calls: Final = tools.read
@@ -105,3 +96,12 @@ def _recognise(raw: dict[str, Any]) -> Reader:
         if not fields.isdisjoint(raw):
             return reader
     return google.read
+
+
+def _foreign(raw: Any, notes: list[str]) -> dict[str, Any] | None:
+    """Another mapping than a dict is copied into one; anything else is noted and left out."""
+    if isinstance(raw, Mapping):
+        return {str(name): raw[name] for name in raw}
+    if raw is not None:
+        notes.append(f"usage is {type(raw).__name__}, not an object")
+    return None

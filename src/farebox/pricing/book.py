@@ -147,18 +147,15 @@ class Book:
             PriceError: a price or the day cannot be read.
         """
         try:
-            for unit, price in rates.items():
-                if rate.parse(price, unit) < 0:
-                    raise ValueError(price)
-            if effective_from is not None:
-                rate.day_ns(effective_from)
-        except (ValueError, ZeroDivisionError) as error:
-            raise PriceError(
-                f"price of {provider} {model} cannot be used: {error}; give decimals in dollars and an ISO day"
-            ) from None
+            wrong = next((price for unit, price in rates.items() if rate.parse(price, unit) < 0), None)
+            since = None if effective_from is None else rate.day_ns(effective_from)
+        except (TypeError, ValueError, ZeroDivisionError) as error:
+            raise PriceError(f"{provider} {model}: {error}; give decimals in dollars and an ISO day") from None
+        if wrong is not None or not rates:
+            raise PriceError(f"{provider} {model}: {wrong or rates!r} is no price; give at least one, of 0 or more")
         period = Period(rates=dict(rates), since=effective_from)
-        old = self.find(provider, model, 0) if effective_from is not None else None
-        kept = [] if old is None else [p for p in old.periods if p.since is None or p.since < str(effective_from)]
+        old = None if since is None else self.find(provider, model, since)
+        kept = [] if old is None else [p for p in old.periods if p.since is None or rate.day_ns(p.since) < (since or 0)]
         self._own[self.provider(provider), model.strip().lower()] = ModelEntry(id=model, periods=[*kept, period])
         self._digest.update(repr((provider, model, sorted(rates.items()), effective_from)).encode())
         self.hash = self._digest.hexdigest()[:12]

@@ -148,9 +148,9 @@ def put(prices: Prices, unit: str, price: Fraction, *, replaces: Fraction | None
         PriceError: two sources disagree; the message shows both values.
     """
     there = prices.get(unit)
-    if there is not None and there != price and there != replaces:
+    if there not in (None, price, replaces):
         raise PriceError(
-            f"{where}: {unit} is {text(there)} in one source and {text(price)} in the other: "
-            f"decide, and say replaces = {{ {unit} = {text(there)!r} }} in the overlay"
+            f"{where}: {unit} is {text(there or Fraction(0))} in one source and {text(price)} in the other: "
+            f"decide, and say replaces = {{ {unit} = {text(there or Fraction(0))!r} }} in the overlay"
         )
     prices[unit] = price

@@ -43,7 +43,7 @@ def candidates(model: str, owners: tuple[str, ...]) -> Iterator[str]:
         base = ":".join(name.split(":")[:2])
         yield base
         name = base
-    if name.endswith("@default") or name.endswith("@latest"):
+    if name.endswith(("@default", "@latest")):
         name = name.rpartition("@")[0]
         yield name
     if found := _DATE.match(name):

@@ -7,10 +7,12 @@ a unit from another, `uplift` multiplies at run time, `alias` reroutes a name fr
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable, Iterator
 from datetime import date
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -29,6 +31,9 @@ class _Row(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     checked: str
     confidence: str
     note: str | None = None
+
+
+Row = TypeVar("Row", bound=_Row)
 
 
 class RateRow(_Row, kw_only=True):
@@ -97,6 +102,12 @@ class MarkRow(_Row, kw_only=True):
     units: list[str] = []
 
 
+class PatternRow(_Row, kw_only=True):
+    """More names of a model, as anchored regular expressions."""
+
+    patterns: list[str]
+
+
 class Overlay(msgspec.Struct, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -108,6 +119,7 @@ class Overlay(msgspec.Struct, forbid_unknown_fields=True):
     ratio: list[RatioRow] = []
     uplift: list[UpliftRow] = []
     alias: list[AliasRow] = []
+    pattern: list[PatternRow] = []
     free: list[MarkRow] = []
     uncounted: list[MarkRow] = []
     weekdays: list[MarkRow] = []
@@ -141,51 +153,44 @@ def load(path: Path) -> Overlay:
 
 def standard(overlay: Overlay, drafts: dict[str, DraftProvider], sources: Sources) -> None:
     """Lay the standard prices over the draft, before variants find their periods."""
-    for mark in overlay.free:
-        for model in _models(drafts, mark.provider, mark.models):
-            _free(model, mark, sources)
     for row in overlay.rate:
         if row.new:
             _create(row, drafts)
-        if row.variant is None:
-            for model in _models(drafts, row.provider, row.models):
-                for period in _periods(model, row):
-                    _set(period, row, sources, f"{row.provider} {model.id}")
-    for share in overlay.share:
-        for model in _models(drafts, share.provider, share.models):
-            model.within(share.since, share.until)
+    for mark, model in _targets(overlay.free, drafts):
+        _free(model, mark, sources)
+    for row, model in _targets(overlay.rate, drafts):
+        for period in _periods(model, row) if row.variant is None else ():
+            _set(period, row, sources, f"{row.provider} {model.id}")
+    for share, model in _targets(overlay.share, drafts):
+        model.within(share.since, share.until)
+    for pattern, model in _targets(overlay.pattern, drafts):
+        model.patterns += pattern.patterns
 
 
 def variants(overlay: Overlay, drafts: dict[str, DraftProvider], sources: Sources) -> None:
     """Lay tiers and derived units over the draft, and mark models."""
-    for row in overlay.rate:
-        if row.variant is not None:
-            for model in _models(drafts, row.provider, row.models):
-                for period in _periods(model, row):
-                    into = period.variants.setdefault(row.variant, DraftRates())
-                    _set(into, row, sources, f"{row.provider} {model.id} {row.variant}")
-    for fill in overlay.fill:
-        for period in _all_periods(drafts, fill):
+    for row, model in _targets(overlay.rate, drafts):
+        for period in _periods(model, row) if row.variant is not None else ():
+            into = period.variants.setdefault(str(row.variant), DraftRates())
+            _set(into, row, sources, f"{row.provider} {model.id} {row.variant}")
+    for fill, model in _targets(overlay.fill, drafts):
+        for period in model.periods:
             _fill(period, fill, sources.index(fill))
-    for share in overlay.share:
-        for model in _models(drafts, share.provider, share.models):
-            for period in model.within(share.since, share.until):
-                if share.variant not in period.variants and period.rates:
-                    period.variants[share.variant] = _shared(period, share, sources.index(share))
-    for ratio in overlay.ratio:
-        for period in _all_periods(drafts, ratio):
-            for rates in (period, *period.variants.values()):
-                _derive(rates, ratio, sources.index(ratio))
+    for share, model in _targets(overlay.share, drafts):
+        for period in model.within(share.since, share.until):
+            if share.variant not in period.variants and period.rates:
+                period.variants[share.variant] = _shared(period, share, sources.index(share))
+    for ratio, model in _targets(overlay.ratio, drafts):
+        for period in model.periods:
+            _derive(period, ratio, sources.index(ratio))
     _mark(overlay, drafts)
 
 
 def _mark(overlay: Overlay, drafts: dict[str, DraftProvider]) -> None:
-    for mark in overlay.uncounted:
-        for model in _models(drafts, mark.provider, mark.models):
-            model.uncounted = sorted({*model.uncounted, *mark.units})
-    for mark in overlay.weekdays:
-        for model in _models(drafts, mark.provider, mark.models):
-            model.weekdays = True
+    for mark, model in _targets(overlay.uncounted, drafts):
+        model.uncounted = sorted({*model.uncounted, *mark.units})
+    for _mark, model in _targets(overlay.weekdays, drafts):
+        model.weekdays = True
     for index, uplift in enumerate(overlay.uplift):
         for book in uplift.books:
             for model in _models(drafts, book, uplift.models):
@@ -199,8 +204,11 @@ def _free(model: DraftModel, mark: MarkRow, sources: Sources) -> None:
     model.periods = [DraftPeriod(rates=zero, sources=dict.fromkeys(zero, sources.index(mark)))]
 
 
-def _all_periods(drafts: dict[str, DraftProvider], row: _Row) -> list[DraftPeriod]:
-    return [period for model in _models(drafts, row.provider, row.models) for period in model.periods]
+def _targets(rows: Iterable[Row], drafts: dict[str, DraftProvider]) -> Iterator[tuple[Row, DraftModel]]:
+    """Each row with each model that it names."""
+    for row in rows:
+        for model in _models(drafts, row.provider, row.models):
+            yield row, model
 
 
 def _models(drafts: dict[str, DraftProvider], provider: str, globs: list[str]) -> list[DraftModel]:
@@ -287,8 +295,9 @@ def _share(prices: Prices, row: ShareRow) -> Prices:
     return {unit: prices[unit] * Fraction(row.units.get(unit, row.share)) for unit in sorted(tokens)}
 
 
-def _derive(rates: DraftRates, row: RatioRow, source: int) -> None:
-    for prices in rates.every():
-        if row.of in prices and row.unit not in prices:
-            prices[row.unit] = prices[row.of] * Fraction(row.share)
-            rates.sources[row.unit] = source
+def _derive(period: DraftPeriod, row: RatioRow, source: int) -> None:
+    for rates in (period, *period.variants.values()):
+        for prices in rates.every():
+            if row.of in prices and row.unit not in prices:
+                prices[row.unit] = prices[row.of] * Fraction(row.share)
+                rates.sources[row.unit] = source

@@ -218,7 +218,8 @@ class _Work:
             inside = start <= at_ns < end if start < end else not end <= at_ns < start
             if inside and working:
                 self.lay(period.variants[name], name)
-        return max(since, max(edge for edge in edges if edge <= at_ns)), min(until, min(e for e in edges if e > at_ns))
+        since = max(since, *(edge for edge in edges if edge <= at_ns))
+        return since, min(until, *(edge for edge in edges if edge > at_ns))
 
     def choose(self, period: Period, conditions: Conditions) -> None:
         """Lay on the tier, the batch interface or the speed; only one of them can hold."""

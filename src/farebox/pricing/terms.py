@@ -52,84 +52,88 @@ class Term(msgspec.Struct, frozen=True):
         return Fraction(self.rate) * Fraction(self.count)
 
 
+class _Sum:
+    """The products of one model's units while they are collected."""
+
+    def __init__(self, usage: Usage, found: Resolved, context: PriceContext) -> None:
+        self.usage = usage
+        self.found = found
+        self.context = context
+        self.level = found.level(usage.input_tokens)
+        self.products: list[Term] = []
+        self.missing = list(found.missing)
+        self.words = found.conditions
+        if self.level is not found.standard:
+            self.words = ", ".join(filter(None, (self.words, f"prompt over {self.level.limit} tokens")))
+
+    def add(self, unit: str, count: Count, price: Rate, words: str | None = None) -> None:
+        """One product more."""
+        self.products.append(Term(unit, count, price, self.found, self.words if words is None else words))
+
+    def unit(self, unit: str, count: Count) -> None:
+        """A unit that has a rate, or has none."""
+        if unit == semconv.INPUT_TOOL:
+            self._tool(count)
+        elif unit == semconv.CACHE_STORAGE:
+            self._storage(count)
+        elif unit in QUOTAS:
+            self._quota(unit, count)
+        elif unit in self.level.rates:
+            self.add(unit, count, self.level.rates[unit])
+        elif unit in self.level.doubtful:
+            price, why = self.level.doubtful[unit]
+            self.add(unit, count, price)
+            self.missing.append(why)
+        else:
+            self.missing.append(f"{unit} of {self.found.model}")
+
+    def _tool(self, count: Count) -> None:
+        """Tokens that hosted tools put into the prompt: charged or not by the tool."""
+        tools = self.usage.tools
+        charged = [tool for tool in tools if tool not in _UNCHARGED_TOOLS]
+        if tools and not charged:
+            self.add(semconv.INPUT_TOOL, count, 0, "search results are not charged")
+        elif charged and len(charged) == len(tools) and semconv.INPUT in self.level.rates:
+            self.add(semconv.INPUT_TOOL, count, self.level.rates[semconv.INPUT])
+        else:
+            self.missing.append("input_tool (not known which tool brought it)")
+
+    def _storage(self, count: Count) -> None:
+        """Tokens that the provider keeps, for as long as it keeps them."""
+        price = self.found.fees.get(semconv.CACHE_STORAGE)
+        if price is None:
+            self.missing.append(f"{semconv.CACHE_STORAGE} of {self.found.model}")
+        elif self.context.ttl_seconds is None:
+            self.missing.append("ttl_seconds (how long the cache is kept)")
+        else:
+            kept = Fraction(count) * _exact(self.context.ttl_seconds)
+            self.add(semconv.CACHE_STORAGE, _count(kept), price, "token-seconds")
+
+    def _quota(self, unit: str, count: Count) -> None:
+        """Fees with a free quota that the account shares."""
+        fees = self.found.fees
+        if unit not in fees and (per_prompt := _PER_PROMPT.get(unit)) in fees:
+            unit, count = str(per_prompt), 1
+        if unit not in fees:
+            self.missing.append(f"{unit} of {self.found.model}")
+        elif self.context.billing_plan == "free" or self.context.free_quota_exhausted is False:
+            self.add(unit, count, 0, "within the free quota")
+        elif self.context.free_quota_exhausted:
+            self.add(unit, count, fees[unit])
+        else:
+            self.missing.append(f"{unit} (not known whether the free quota is used up)")
+
+
 def terms(usage: Usage, found: Resolved, context: PriceContext) -> tuple[list[Term], list[str]]:
     """The products of one model's units, and what has no price."""
-    products: list[Term] = []
-    missing = list(found.missing)
+    total = _Sum(usage, found, context)
     units = {**usage.units, **_requested(usage, found, context)}
-    level = found.level(usage.input_tokens)
-    rates = level.rates
-    words = found.conditions
-    if level is not found.standard:
-        words = ", ".join(filter(None, (words, f"prompt over {level.limit} tokens")))
     if found.request and units:
-        products.append(Term(rate.REQUESTS, 1, found.request, found, words))
+        total.add(rate.REQUESTS, 1, found.request)
     for unit, count in units.items():
-        if unit == semconv.INPUT_TOOL:
-            _tool(count, usage, rates, found, words, products, missing)
-        elif unit in QUOTAS or unit == semconv.CACHE_STORAGE:
-            _fee(unit, count, found, context, words, products, missing)
-        elif unit in rates:
-            products.append(Term(unit, count, rates[unit], found, words))
-        elif unit in level.doubtful:
-            doubtful, why = level.doubtful[unit]
-            products.append(Term(unit, count, doubtful, found, words))
-            missing.append(why)
-        else:
-            missing.append(f"{unit} of {found.model}")
-    missing += [f"{unit} (no answer counts it)" for unit in found.uncounted if unit not in units]
-    return products, missing
-
-
-def _tool(
-    count: Count,
-    usage: Usage,
-    rates: Mapping[str, Rate],
-    found: Resolved,
-    words: str,
-    products: list[Term],
-    missing: list[str],
-) -> None:
-    """Tokens that hosted tools put into the prompt: charged or not by the tool."""
-    charged = [tool for tool in usage.tools if tool not in _UNCHARGED_TOOLS]
-    if usage.tools and not charged:
-        products.append(Term(semconv.INPUT_TOOL, count, 0, found, "search results are not charged"))
-    elif semconv.INPUT in rates and charged and len(charged) == len(usage.tools):
-        products.append(Term(semconv.INPUT_TOOL, count, rates[semconv.INPUT], found, words))
-    else:
-        missing.append("input_tool (not known which tool brought it)")
-
-
-def _fee(
-    unit: str,
-    count: Count,
-    found: Resolved,
-    context: PriceContext,
-    words: str,
-    products: list[Term],
-    missing: list[str],
-) -> None:
-    """Fees that need more than a count: a quota that the account shares, the time that something is kept."""
-    if unit == semconv.CACHE_STORAGE:
-        if unit not in found.fees:
-            missing.append(f"{unit} of {found.model}")
-        elif context.ttl_seconds is None:
-            missing.append("ttl_seconds (how long the cache is kept)")
-        else:
-            kept = Fraction(count) * _exact(context.ttl_seconds)
-            products.append(Term(unit, _count(kept), found.fees[unit], found, "token-seconds"))
-        return
-    billed, number = unit, count
-    if unit not in found.fees and _PER_PROMPT.get(unit) in found.fees:
-        billed, number = _PER_PROMPT[unit], 1
-    if billed not in found.fees:
-        missing.append(f"{unit} of {found.model}")
-    elif context.billing_plan == "free" or context.free_quota_exhausted is False:
-        products.append(Term(billed, number, 0, found, "within the free quota"))
-    elif context.free_quota_exhausted:
-        products.append(Term(billed, number, found.fees[billed], found, words))
-    else:
-        missing.append(f"{unit} (not known whether the free quota is used up)")
+        total.unit(unit, count)
+    total.missing += [f"{unit} (no answer counts it)" for unit in found.uncounted if unit not in units]
+    return total.products, total.missing
 
 
 def _requested(usage: Usage, found: Resolved, context: PriceContext) -> dict[str, Count]:
