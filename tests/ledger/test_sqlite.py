@@ -242,6 +242,25 @@ def test_threads_share_one_ledger(ledger, make_event):
     assert ledger.check() == []
 
 
+def test_threads_that_create_the_same_ledger_at_once_all_succeed(tmp_path):
+    for number in range(15):
+        barrier, errors = threading.Barrier(4), []
+
+        def create(path=tmp_path / f"{number}.db", barrier=barrier, errors=errors):
+            barrier.wait()
+            try:
+                SQLiteLedger(path, busy_timeout=20).close()
+            except LedgerError as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=create) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert errors == []
+
+
 CREATES = """
 import sys
 from farebox.core.event import CallEvent

@@ -135,7 +135,8 @@ def test_several_processes_killed_beside_each_other_share_one_ledger(tmp_path):
     saids = []
     threads = [
         threading.Thread(
-            target=lambda process=process, size=chance.randrange(500, 600_000): saids.append(kill_after(process, size))
+            target=lambda process, size: saids.append(kill_after(process, size)),
+            args=(process, chance.randrange(500, 600_000)),
         )
         for process in processes
     ]

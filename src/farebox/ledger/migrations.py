@@ -42,11 +42,14 @@ def version(connection: sqlite3.Connection) -> int:
     Raises:
         LedgerError: the database belongs to another program.
     """
-    owner = connection.execute("PRAGMA application_id").fetchone()[0]
+    # One statement, one state of the file: another process may be creating the tables at this moment.
+    owner, tables = connection.execute(
+        "SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id"
+    ).fetchone()
     if owner == APPLICATION_ID:
         found = connection.execute("SELECT max(number) FROM migrations").fetchone()[0]
         return int(found or 0)
-    if owner or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+    if owner or tables:
         raise LedgerError("is a database of another program: name another file; nothing of it was changed")
     return 0
 

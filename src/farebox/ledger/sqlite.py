@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
@@ -227,7 +228,7 @@ class SQLiteLedger:
             else:
                 migrations.check(connection, complete=False)
                 connection.execute(f"PRAGMA page_size = {schema.PAGE_BYTES}")
-                connection.execute("PRAGMA journal_mode = WAL")
+                self._use_wal(connection)
                 connection.execute("PRAGMA synchronous = NORMAL")
                 migrations.migrate(connection)
         except BaseException:
@@ -235,6 +236,19 @@ class SQLiteLedger:
             raise
         self._connection = connection
         self._identity = _identity(self.path)
+
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
+        # SQLite does not wait here, whatever the busy timeout is, when another process does the same.
+        deadline = time.monotonic() + self._busy_timeout
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.005)
+            else:
+                return
 
     def _make_file(self) -> None:
         try:
