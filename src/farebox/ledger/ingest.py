@@ -8,34 +8,14 @@ from typing import Final
 
 from farebox.core import semconv
 from farebox.core.event import CallEvent
-from farebox.ledger import schema
-from farebox.ledger.rows import COLUMNS, Row, Sums, add, event_of, row_of, within_bounds
+from farebox.ledger.rollups import Difference
+from farebox.ledger.rows import COLUMNS, Row, event_of, row_of, within_bounds
 
 _NAMES: Final = ", ".join(COLUMNS)
 _VALUES: Final = ", ".join("?" * len(COLUMNS))
 _INSERT: Final = f"INSERT INTO calls ({_NAMES}) VALUES ({_VALUES}) ON CONFLICT (id) DO NOTHING"  # noqa: S608 - names of ours
 _REPLACE: Final = f"REPLACE INTO calls ({_NAMES}) VALUES ({_VALUES})"  # noqa: S608 - names of ours
 _AT_ONCE: Final = 500
-
-
-def _upsert(table: str, key: tuple[str, ...]) -> str:
-    columns = (*key, *schema.MEASURES)
-    moved = ", ".join(f"{name} = {name} + excluded.{name}" for name in schema.MEASURES)
-    return (
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "  # noqa: S608 - names of ours
-        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {moved}"
-    )
-
-
-def _prune(table: str, key: tuple[str, ...]) -> str:
-    same = " AND ".join(f"{column} = ?" for column in key)
-    return f"DELETE FROM {table} WHERE {same} AND calls = 0"  # noqa: S608 - names of ours
-
-
-_ROLLUPS: Final = (
-    (_upsert("spend_by_hour", schema.HOURS), _prune("spend_by_hour", schema.HOURS)),
-    (_upsert("spend_by_day", schema.DAYS), _prune("spend_by_day", schema.DAYS)),
-)
 
 
 def mark_of(connection: sqlite3.Connection, journal: str) -> tuple[int, int]:
@@ -58,11 +38,10 @@ def insert_new(connection: sqlite3.Connection, events: Sequence[CallEvent]) -> b
     inserted = connection.executemany(_INSERT, map(row_of, events)).rowcount if events else 0
     if inserted != len(events):
         return False
-    hours: Sums = {}
-    days: Sums = {}
+    difference = Difference()
     for event in events:
-        add(event, hours, days)
-    _move(connection, hours, days)
+        difference.add(event)
+    difference.apply(connection)
     return True
 
 
@@ -72,8 +51,7 @@ def merge(connection: sqlite3.Connection, events: Sequence[CallEvent]) -> int:
     Returns:
         How many were new or changed.
     """
-    hours: Sums = {}
-    days: Sums = {}
+    difference = Difference()
     changed = 0
     for start in range(0, len(events), _AT_ONCE):
         part = [within_bounds(event) for event in events[start : start + _AT_ONCE]]
@@ -85,12 +63,12 @@ def merge(connection: sqlite3.Connection, events: Sequence[CallEvent]) -> int:
                 known = event_of(before)
                 if before == row or (event.status == semconv.STATUS_LOST and known.status != semconv.STATUS_LOST):
                     continue
-                add(known, hours, days, -1)
-            add(event, hours, days)
+                difference.take(known)
+            difference.add(event)
             stored[event.id] = fresh[event.id] = row
             changed += 1
         connection.executemany(_REPLACE, fresh.values())
-    _move(connection, hours, days)
+    difference.apply(connection)
     return changed
 
 
@@ -102,11 +80,3 @@ def _stored(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Row
     )
     at = COLUMNS.index("id")
     return {str(row[at]): list(row) for row in found}
-
-
-def _move(connection: sqlite3.Connection, hours: Sums, days: Sums) -> None:
-    for sums, (upsert, prune) in zip((hours, days), _ROLLUPS, strict=True):
-        connection.executemany(upsert, ((*key, *measures) for key, measures in sums.items() if any(measures)))
-        emptied = [key for key, measures in sums.items() if measures[0] < 0]
-        if emptied:
-            connection.executemany(prune, emptied)

@@ -29,7 +29,7 @@ def migration(function: Migration) -> Migration:
 def calls_rollups_and_journals(connection: sqlite3.Connection) -> None:
     """The tables of the first release."""
     connection.execute(schema.CALLS)
-    connection.execute(schema.CALLS_STARTED_AT)
+    connection.execute(schema.IDS_BY_HOUR)
     connection.execute(schema.rollup("spend_by_hour", schema.HOURS))
     connection.execute(schema.rollup("spend_by_day", schema.DAYS))
     connection.execute(schema.JOURNALS)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from farebox.core.errors import ConfigurationError
 from farebox.ledger import schema
-from farebox.ledger.rows import COLUMNS, DAY_NS, HOUR_NS
+from farebox.ledger.rollups import DAY_NS, HOUR_NS
+from farebox.ledger.rows import COLUMNS
 
 _MODEL: Final = "coalesce(nullif(request_model, ''), response_model)"
 
@@ -26,6 +27,14 @@ DIMENSIONS: Final = ("model", "day", "hour", *PLAIN)
 """Every dimension but tags. `model` is what was asked for, or else what answered; times are UTC."""
 
 _TIMES: Final = {"day": (DAY_NS, "%Y-%m-%d"), "hour": (HOUR_NS, "%Y-%m-%dT%H:00:00Z")}
+
+_BOUNDS: Final = (">=", "<")
+_BOUNDS_OF_HOURS: Final = (f"hour > :{{}} - {HOUR_NS}", "hour < :{}")
+_IDS: Final = (
+    "id BETWEEN (SELECT min(first_id) FROM ids_by_hour WHERE {hours})"
+    " AND (SELECT max(last_id) FROM ids_by_hour WHERE {hours})"
+)
+"""Keeps a question about times to the stretch of `calls` where calls of those hours are."""
 
 
 class Rollup(NamedTuple):
@@ -73,15 +82,18 @@ class _Part:
     def conditions(self, where: Mapping[str, str | None], parameters: dict[str, Any]) -> str:
         """SQL after WHERE; every value is a parameter."""
         column = "started_at" if self.rollup is None else self.rollup.time
-        tests = ["1"]
-        for sign, moment in ((">=", self.since), ("<", self.until)):
+        tests, hours = ["1"], []
+        for moment, test, test_of_hour in zip((self.since, self.until), _BOUNDS, _BOUNDS_OF_HOURS, strict=True):
             if moment is not None:
                 name = f"time{len(parameters)}"
                 parameters[name] = moment
-                tests.append(f"{column} {sign} :{name}")
+                tests.append(f"{column} {test} :{name}")
+                hours.append(test_of_hour.format(name))
+        if self.rollup is None and hours:
+            tests.append(_IDS.format(hours=" AND ".join(hours)))
         for dimension, value in where.items():
             plain = self.rollup is None and dimension in PLAIN and value
-            # A bare column, so that an index on it can serve.
+            # A bare column, so that a key or an index on it can serve.
             expression = dimension if plain else self.expression(dimension, parameters)
             name = f"value{len(parameters)}"
             parameters[name] = value or ""
@@ -92,13 +104,7 @@ class _Part:
 def grouped(
     dimensions: tuple[str, ...], since: int | None, until: int | None, where: Mapping[str, str | None]
 ) -> Query:
-    """Sums by dimensions: from a rollup for the whole hours or days that it covers, and from `calls` for what is left of the ends.
-
-    Raises:
-        ConfigurationError: a dimension is not known.
-    """
-    for dimension in (*dimensions, *where):
-        check_dimension(dimension)
+    """Sums by dimensions: from a rollup for the whole hours or days that it covers, and from `calls` for what is left of the ends."""
     parameters: dict[str, Any] = {}
     selects = []
     for part in _parts({*dimensions, *where}, since, until):
@@ -133,37 +139,34 @@ def _parts(dimensions: set[str], since: int | None, until: int | None) -> list[_
     return [_Part(None, since, until)]
 
 
-def page(
-    since: int | None, until: int | None, where: Mapping[str, str | None], before: tuple[int, str] | None, limit: int
-) -> Query:
-    """Single calls, newest first, from behind `before` (its time and id).
-
-    Raises:
-        ConfigurationError: a dimension is not known.
-    """
-    for dimension in where:
-        check_dimension(dimension)
-    parameters: dict[str, Any] = {}
+def newest(since: int | None, until: int | None, where: Mapping[str, str | None], limit: int | None) -> Query:
+    """Single calls between two times, newest first."""
+    parameters: dict[str, Any] = {"limit": -1 if limit is None else limit}
     conditions = _Part(None, since, until).conditions(where, parameters)
-    if before is not None:
-        parameters["before_time"], parameters["before_id"] = before
-        conditions += " AND (started_at, id) < (:before_time, :before_id)"
-    parameters["limit"] = limit
     return Query(
         f"SELECT {', '.join(COLUMNS)} FROM calls WHERE {conditions} ORDER BY started_at DESC, id DESC LIMIT :limit",  # noqa: S608 - names of ours; values are parameters
         parameters,
     )
 
 
-def check_dimension(name: str) -> None:
-    """See that a dimension is known.
+def spans(since: int | None, until: int | None) -> Query:
+    """How many calls each hour has, latest first: `newest` is asked for a few hours at a time."""
+    return Query(
+        "SELECT hour, sum(calls) FROM spend_by_hour WHERE hour > :since AND hour < :until GROUP BY hour ORDER BY hour DESC",
+        {"since": -(2**63) if since is None else since - HOUR_NS, "until": 2**63 - 1 if until is None else until},
+    )
+
+
+def check_dimensions(names: Iterable[str]) -> None:
+    """See that all dimensions are known.
 
     Raises:
-        ConfigurationError: it is not; the message lists those that are.
+        ConfigurationError: one is not; the message lists those that are.
     """
-    if name in DIMENSIONS or (name.startswith(TAG) and len(name) > len(TAG) and '"' not in name):
-        return
-    raise ConfigurationError(f"{name!r} is no dimension: use one of {', '.join(DIMENSIONS)}, or {TAG}NAME")
+    for name in names:
+        tag = name.startswith(TAG) and len(name) > len(TAG) and '"' not in name
+        if not tag and name not in DIMENSIONS:
+            raise ConfigurationError(f"{name!r} is no dimension: use one of {', '.join(DIMENSIONS)}, or {TAG}NAME")
 
 
 def rollup_differences(rollup: Rollup) -> Query:
@@ -175,3 +178,12 @@ def rollup_differences(rollup: Rollup) -> Query:
     raw = f"SELECT {', '.join(sources + sums)} FROM calls GROUP BY {', '.join(sources)}"  # noqa: S608 - names of ours
     kept = f"SELECT {', '.join((*key, *schema.MEASURES))} FROM {rollup.table}"  # noqa: S608 - names of ours
     return Query(f"SELECT * FROM ({raw} EXCEPT {kept}) UNION ALL SELECT * FROM ({kept} EXCEPT {raw})", {})  # noqa: S608 - names of ours
+
+
+def ids_outside_their_hour() -> Query:
+    """Calls that `ids_by_hour` does not know of: none, if the ledger is sound."""
+    return Query(
+        f"SELECT id FROM calls LEFT JOIN ids_by_hour ON hour = started_at - started_at % {HOUR_NS}"  # noqa: S608 - names of ours
+        " WHERE hour IS NULL OR id NOT BETWEEN first_id AND last_id",
+        {},
+    )

@@ -1,4 +1,4 @@
-"""An event as a row of `calls`, a row as an event, and what an event adds to the rollups. Imports core and the schema."""
+"""An event as a row of `calls`, and a row as an event. Imports core only."""
 
 from __future__ import annotations
 
@@ -11,14 +11,9 @@ from farebox.core import semconv
 from farebox.core.event import CallEvent
 
 Row: TypeAlias = list[Any]
-Key: TypeAlias = tuple[Any, ...]
-Sums: TypeAlias = dict[Key, list[int]]
 
 COLUMNS: Final = CallEvent.__struct_fields__
 """Columns of `calls`, in the order of a row."""
-
-HOUR_NS: Final = 3_600_000_000_000
-DAY_NS: Final = 24 * HOUR_NS
 
 _UNITS, _RAW, _MISSING, _TAGS = map(COLUMNS.index, ("units", "raw_usage", "cost_missing", "tags"))
 _JSON: Final = (_UNITS, _RAW, _MISSING, _TAGS)
@@ -62,30 +57,3 @@ def within_bounds(event: CallEvent) -> CallEvent:
     if "cost_nano" in changes:
         changes["cost_status"] = semconv.COST_UNPRICED
     return msgspec.structs.replace(event, **changes)
-
-
-def add(event: CallEvent, hours: Sums, days: Sums, sign: int = 1) -> None:
-    """Add what one event measures to the sums by the rollups' keys, or take it away with `sign=-1`."""
-    started = event.started_at
-    cost_status = event.cost_status
-    measures = (
-        sign,
-        sign if event.status == semconv.STATUS_ERROR else 0,
-        sign if cost_status == semconv.COST_UNPRICED else 0,
-        sign if cost_status == semconv.COST_ESTIMATED else 0,
-        sign * (event.input_tokens or 0),
-        sign * (event.cache_read_tokens or 0),
-        sign * (event.cache_write_tokens or 0),
-        sign * (event.output_tokens or 0),
-        sign * (event.cost_nano or 0),
-    )
-    model = event.request_model or event.response_model or ""
-    hour = (started - started % HOUR_NS, event.kind, event.provider, model, event.operation, event.status)
-    day = (started - started % DAY_NS, event.tenant_id or "", event.task_type or "")
-    for sums, key in ((hours, hour), (days, day)):
-        found = sums.get(key)
-        if found is None:
-            sums[key] = list(measures)
-        else:
-            for at, value in enumerate(measures):
-                found[at] += value

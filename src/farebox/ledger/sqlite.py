@@ -17,9 +17,11 @@ from farebox.core.errors import LedgerError
 from farebox.core.event import CallEvent
 from farebox.ledger import ingest, migrations, queries, schema
 from farebox.ledger.locate import Location, ledger_path
+from farebox.ledger.rollups import HOUR_NS
 from farebox.ledger.rows import event_of
 
-_PAGE: Final = 1000
+_AT_ONCE: Final = 2000
+"""Calls that are read in one question, unless one hour has more."""
 
 
 class SQLiteLedger:
@@ -128,6 +130,7 @@ class SQLiteLedger:
         where: Mapping[str, str | None] | None = None,
     ) -> list[dict[str, Any]]:
         """See `ports.Ledger`. `day` and `hour` are ISO texts in UTC; `tag:NAME` is a tag of the user's."""
+        queries.check_dimensions((*dimensions, *(where or {})))
         query = queries.grouped(dimensions, since, until, where or {})
         names = (*dimensions, *schema.MEASURES)
         return [dict(zip(names, row, strict=True)) for row in self._rows(query)]
@@ -150,20 +153,38 @@ class SQLiteLedger:
         where: Mapping[str, str | None] | None = None,
         limit: int | None = None,
     ) -> Iterator[CallEvent]:
-        """See `ports.Ledger`. Rows are fetched page by page, and no lock is held in between."""
-        left = limit
-        before: tuple[int, str] | None = None
-        while left is None or left > 0:
-            size = _PAGE if left is None else min(_PAGE, left)
-            rows = self._rows(queries.page(since, until, where or {}, before, size))
-            event = None
-            for row in rows:
-                event = event_of(row)
-                yield event
-            if event is None or len(rows) < size:
+        """See `ports.Ledger`. A few hours are fetched at a time, and no lock is held in between.
+
+        Raises:
+            ConfigurationError: `where` names no dimension.
+        """
+        queries.check_dimensions(where or {})
+        return self._newest(since, until, where or {}, limit)
+
+    def _newest(
+        self, since: int | None, until: int | None, where: Mapping[str, str | None], left: int | None
+    ) -> Iterator[CallEvent]:
+        for first, last in [(since, until)] if where.get("id") else self._stretches(since, until):
+            if left is not None and left <= 0:
                 return
-            before = (event.started_at, event.id)
-            left = None if left is None else left - size
+            rows = self._rows(queries.newest(first, last, where, left))
+            yield from map(event_of, rows)
+            left = None if left is None else left - len(rows)
+
+    def _stretches(self, since: int | None, until: int | None) -> list[tuple[int, int]]:
+        """Times that cover all calls in between, latest first, each of at most `_AT_ONCE` calls or of one hour."""
+        stretches: list[tuple[int, int]] = []
+        room = 0
+        for hour, calls in self._rows(queries.spans(since, until)):
+            first = hour if since is None else max(hour, since)
+            last = hour + HOUR_NS if until is None else min(hour + HOUR_NS, until)
+            if stretches and calls <= room:
+                stretches[-1] = (first, stretches[-1][1])
+                room -= calls
+            else:
+                stretches.append((first, last))
+                room = _AT_ONCE - calls
+        return stretches
 
     def check(self) -> list[str]:
         """What is wrong with the ledger: SQLite's own integrity check, and rollups that differ from the sums over `calls`."""
@@ -174,6 +195,9 @@ class SQLiteLedger:
                 f"{rollup.table} is not the sum of calls at {row}"
                 for row in self._rows(queries.rollup_differences(rollup))
             ]
+        problems += [
+            f"call {row[0]} is not among the ids of its hour" for row in self._rows(queries.ids_outside_their_hour())
+        ]
         return problems
 
     def _rows(self, query: queries.Query) -> list[tuple[Any, ...]]:
@@ -190,6 +214,20 @@ class SQLiteLedger:
             if connection is not None:
                 with self._errors():
                     connection.close()
+
+    def before_fork(self) -> None:
+        """Close the file and let nobody in until `after_fork`.
+
+        SQLite keeps its locks of a file in the memory of the process. A child inherits that memory but not the locks: forked in the
+        middle of a transaction it waits for ever for one that nobody holds, and at other times it writes to a log that its parent
+        believes to be its own and removes (https://www.sqlite.org/howtocorrupt.html, 2.6). Nothing may be open when a process forks.
+        """
+        self._lock.acquire()
+        self.close()
+
+    def after_fork(self) -> None:
+        """Let callers in again, in the parent and in the child; the next one opens the file."""
+        self._lock.release()
 
     def leave_in_child(self) -> None:
         """Forget, in a forked child, the connection that is its parent's; the next call opens one of its own."""
@@ -227,7 +265,6 @@ class SQLiteLedger:
                 migrations.check(connection, complete=True)
             else:
                 migrations.check(connection, complete=False)
-                connection.execute(f"PRAGMA page_size = {schema.PAGE_BYTES}")
                 self._use_wal(connection)
                 connection.execute("PRAGMA synchronous = NORMAL")
                 migrations.migrate(connection)
