@@ -5,6 +5,7 @@ Every step is contained: whatever goes wrong here, the SDK's own object goes bac
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Callable
 from typing import Any, Final
@@ -26,11 +27,15 @@ _UNSEEN: Final = object()
 _open: Final[weakref.WeakSet[Observation]] = weakref.WeakSet()
 """Streams that have not ended. The interpreter runs no finaliser for them at its exit."""
 
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_open.clear)
+
 
 class Observation:
     """One metered call, from the moment its answer is there.
 
     Attributes:
+        attempts: how often the request was sent, where the answer says so.
         pieces: pieces of the stream that arrived, counted by the loop that hands them on.
         last: the last of them.
         probe: looks at a piece, see `Pieces`.
@@ -45,7 +50,9 @@ class Observation:
         "_collector",
         "_endpoint",
         "_kept",
+        "_process",
         "_request",
+        "attempts",
         "hides",
         "last",
         "pieces",
@@ -60,11 +67,13 @@ class Observation:
         self._endpoint = endpoint
         self._collector: Pieces | None = None
         self._kept: Any = None
+        self._process = 0
+        self.attempts = 1
         self.hides = False
         self.release: Callable[[], None] | None = None
         self.pieces = 0
         self.last: Any = None
-        self.probe: Any = None
+        self.probe: Any = bool
         self.quiet: Any = _UNSEEN
 
     # --- one answer
@@ -84,6 +93,10 @@ class Observation:
             reading.tier = contained("read a header", header, headers, row.tier_header)
         self._settle(semconv.STATUS_OK, reading)
 
+    def unread(self) -> None:
+        """The answer is there and could not be looked at, by a fault of ours."""
+        self._settle(semconv.STATUS_OK, Reading(whole=False))
+
     def keep(self, answer: Any) -> None:
         """Hold on to an answer that the SDK parses further, which may raise."""
         self._kept = answer
@@ -102,14 +115,13 @@ class Observation:
 
     # --- a stream
 
-    def begin(self) -> bool:
-        """Get ready for the pieces of a stream; False when this endpoint has none."""
-        if self._endpoint.pieces is None:
-            return False
-        self._collector = self._endpoint.pieces(self._endpoint.answer, self._request.body)
-        self.probe = self._collector.probe
+    def begin(self) -> None:
+        """Get ready for the pieces of a stream."""
+        if self._endpoint.pieces is not None:
+            self._collector = self._endpoint.pieces(self._endpoint.answer, self._request.body)
+            self.probe = self._collector.probe
+        self._process = os.getpid()
         _open.add(self)
-        return True
 
     def note(self, piece: Any) -> bool:
         """Look at a piece that may say something; True when it is not to be handed on."""
@@ -130,6 +142,9 @@ class Observation:
 
     def left(self) -> None:
         """The stream was closed, dropped or forgotten; no matter once its usage is whole."""
+        if self._process and self._process != os.getpid():
+            self._call = None  # a copy that a fork made: the parent has the stream, and its end
+            return
         reading = self._seen()
         self._settle(semconv.STATUS_OK if reading.whole else semconv.STATUS_ABANDONED, reading)
 
@@ -156,7 +171,7 @@ class Observation:
             error_type=ended.error_type if ended else None,
             model=reading.model,
             response_id=reading.id,
-            attempts=ended.attempts if ended else 1,
+            attempts=max(self.attempts, ended.attempts) if ended else self.attempts,
             billable=ended is None or ended.billable or reading.usage is not None,
             partial=usage is not None and not reading.whole,
             pieces=self.pieces,
@@ -179,7 +194,7 @@ class Observation:
         )
 
     def __del__(self) -> None:
-        """A stream that nobody holds any more was left; one that was never begun cannot have gone unread by accident."""
+        """What nobody holds any more was left."""
         if self._call is not None:
             contained("settle a dropped stream", self.left)
 

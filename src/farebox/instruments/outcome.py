@@ -83,7 +83,7 @@ def of(error: BaseException, *, streaming: bool = False, pieces: int = 0) -> Out
         return Outcome(semconv.STATUS_CANCELLED, name)
     answer = _carried(error)
     billable = bool(pieces) or answer is not None or not (_refused(error, streaming) or _unsent(error))
-    return Outcome(semconv.STATUS_ERROR, name, billable, _attempts(error), answer)
+    return Outcome(semconv.STATUS_ERROR, name, billable, attempts(_request(error)), answer)
 
 
 def _carried(error: Exception) -> Any:
@@ -130,12 +130,15 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__
 
 
-def _attempts(error: Exception) -> int:
-    """The SDKs number their attempts in a header of the request that failed."""
-    # `vars`, as the property of a transport's own error raises when it was never given a request.
-    request = vars(error).get("request") or getattr(vars(error).get("response"), "request", None)
+def attempts(request: Any) -> int:
+    """How often a request was sent: the SDKs number their attempts in a header. 1 when it does not say."""
     headers = getattr(request, "headers", None)
     if headers is None or not hasattr(headers, "get"):
         return 1
     count = headers.get("x-stainless-retry-count")
     return int(count) + 1 if isinstance(count, str) and count.isdigit() else 1
+
+
+def _request(error: Exception) -> Any:
+    # `vars`, as the property of a transport's own error raises when it was never given a request.
+    return vars(error).get("request") or getattr(vars(error).get("response"), "request", None)

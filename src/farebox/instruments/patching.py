@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import sys
 import threading
@@ -14,6 +15,7 @@ from farebox.core.errors import ConfigurationError
 from farebox.core.guard import attempt, contained
 from farebox.core.ports import Meter
 from farebox.instruments.hook import Hook, HookState, Instrument, WireOptions
+from farebox.instruments.observation import settle_open
 from farebox.instruments.registry import INSTRUMENTS
 from farebox.instruments.wrapper import Layer
 
@@ -150,6 +152,9 @@ def install(names: Sequence[str], *, meter: Callable[[], Meter | None], options:
     for seat in seats:
         if seat.state == "waiting":
             _when_imported(seat)
+    # Registered late, so that it runs before whatever writes events away at exit; registering twice would only run it twice.
+    atexit.unregister(settle_open)
+    atexit.register(settle_open)
     return Installed(seats)
 
 

@@ -18,6 +18,7 @@ from farebox.core.guard import contained
 from farebox.core.ports import Call, Meter
 from farebox.instruments.hook import Endpoint, Instrument, Sent, Shape, WireOptions
 from farebox.instruments.observation import Observation
+from farebox.instruments.outcome import attempts
 from farebox.instruments.streams import attach, attach_bytes, watch, watch_async
 
 Step: TypeAlias = Callable[[], Any]
@@ -118,13 +119,14 @@ def flow(  # noqa: PLR0917 - wrapt's four, and what was found out on the way
         return RAISE
     if opened is None:
         return answer
+    stream = answer
     if opened.sent.stream and opened.sent.raw == "raw":
-        # The SDK keeps the parsed stream and gives the same one to the caller.
-        parsed = yield answer.parse
-        contained("watch a stream", watch_stream, parsed, opened.seen)
-        return answer
-    watched = contained("watch an answer", observe, answer, opened)
-    return answer if watched is None else watched
+        # The SDK keeps the stream it parses here and gives the same one to the caller.
+        stream = yield answer.parse
+    watched = contained("watch an answer", observe, stream, opened)
+    if watched is None:
+        opened.seen.unread()
+    return answer if watched is None or watched is stream else watched
 
 
 def open_call(
@@ -173,7 +175,7 @@ def observe(answer: Any, opened: Opened) -> Any:
     """Settle the call from its answer, or watch the stream that it is.
 
     Returns:
-        What the caller gets in place of the answer, or None: the answer itself.
+        The answer, or what the caller gets in its place.
     """
     seen, sent = opened.seen, opened.sent
     if sent.stream or sent.raw == "bytes":
@@ -186,26 +188,28 @@ def observe(answer: Any, opened: Opened) -> Any:
         response = getattr(answer, "http_response", answer)
         content = getattr(response, "content", None)
         if isinstance(content, bytes):
+            seen.attempts = attempts(response.request)
             seen.text(content, response.headers)
         else:
             seen.answer(answer)
-    return None
+    return answer
 
 
 def watch_stream(stream: Any, seen: Observation) -> Any:
     """Watch a stream in whatever form it comes; a bare generator is replaced by one of the same kind."""
-    if not seen.begin():
-        seen.answer(stream)
-        return None
+    seen.begin()
     if isinstance(stream, Generator):
         return watch(stream, seen)
     if isinstance(stream, AsyncGenerator):
         return watch_async(stream, seen)
     if hasattr(stream, "_iterator"):
+        seen.attempts = attempts(stream.response.request)
         attach(stream, seen)
     else:
-        attach_bytes(getattr(stream, "http_response", stream), seen)
-    return None
+        response = getattr(stream, "http_response", stream)
+        seen.attempts = attempts(response.request)
+        attach_bytes(response, seen)
+    return stream
 
 
 def _advance(flow: Flow, answer: Any) -> tuple[Any, bool]:
