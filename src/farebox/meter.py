@@ -280,26 +280,20 @@ class PaidCall:
             cost, low, high = estimate or (None, None, None)
         cost = cost or (None, semconv.COST_UNPRICED, ("fault",))
         if self.reservation is not None:
-            # A call whose price failed us is charged what it held: the provider may well have billed it.
-            actual = self.reservation.amount if cost[2] == ("fault",) else cost[0]
-            contained("budget gate", self._meter.gate.settle, self.reservation, actual)
-            for budget in self.scope.budgets:
-                contained("budget", budget.settled)
-        if cost[0] is not None and cost[1] == semconv.COST_PRICED and usage is not None:
-            contained("learning", self._learn, usage, cost[0])
+            contained("budget gate", self._settle_budgets, self.reservation, cost, usage)
         contained(
             "event",
             self._publish,
             usage,
             cost,
-            status=status,
-            error_type=error_type,
-            model=model,
-            response_id=response_id,
-            attempts=attempts,
-            duration_ns=duration_ns,
-            low=low,
-            high=high,
+            status,
+            error_type,
+            model,
+            response_id,
+            attempts,
+            duration_ns,
+            low,
+            high,
         )
 
     def event(
@@ -317,9 +311,24 @@ class PaidCall:
         high: int | None = None,
     ) -> CallEvent:
         """The event of this call."""
-        request, who = self.request, self.scope.attribution
-        budgets = self.scope.budgets
-        totals: Any = _UNKNOWN if usage is None else usage.totals()
+        request, scope = self.request, self.scope
+        more: dict[str, Any] = scope.said
+        if usage is not None:
+            prompt, read, written, out = usage.totals()
+            more = {
+                **more,
+                "input_tokens": prompt,
+                "cache_read_tokens": read,
+                "cache_write_tokens": written,
+                "output_tokens": out,
+                "reasoning_tokens": usage.reasoning,
+                "units": usage.units,
+                "raw_usage": usage.raw,
+                "service_tier": usage.service_tier,
+                "batch": usage.batch,
+            }
+            if "baseline_model" in more:
+                more["baseline_cost_nano"] = self._baseline(usage)
         return CallEvent(
             id=self.id,
             started_at=self.started_at,
@@ -337,50 +346,59 @@ class PaidCall:
             status=status,
             error_type=error_type,
             attempts=attempts,
-            input_tokens=totals[0],
-            cache_read_tokens=totals[1],
-            cache_write_tokens=totals[2],
-            output_tokens=totals[3],
-            reasoning_tokens=None if usage is None else usage.reasoning,
-            units=None if usage is None else usage.units,
-            raw_usage=None if usage is None else usage.raw,
-            service_tier=None if usage is None else usage.service_tier,
-            batch=False if usage is None else usage.batch,
             cost_nano=cost[0],
             cost_low_nano=low,
             cost_high_nano=high,
             cost_status=cost[1],
             cost_missing=cost[2],
             price_book=self._meter.prices.version,
-            tenant_id=who.tenant_id,
-            workspace_id=who.workspace_id,
-            user_id=who.user_id,
-            task_type=who.task_type,
-            chain_id=who.chain_id,
-            session_id=who.session_id,
-            budget=budgets[0].name if budgets else None,
-            tags=who.tags,
-            baseline_model=who.baseline_model,
-            baseline_cost_nano=self._baseline(usage),
-            route_reason=who.route_reason,
+            budget=scope.budgets[0].name if scope.budgets else None,
+            **more,
         )
 
-    def _publish(self, usage: Usage | None, cost: Quote, **rest: Any) -> None:
+    def _publish(
+        self,
+        usage: Usage | None,
+        cost: Quote,
+        status: str,
+        error_type: str | None,
+        model: str | None,
+        response_id: str | None,
+        attempts: int,
+        duration_ns: int,
+        low: int | None,
+        high: int | None,
+    ) -> None:
         try:
-            self._meter.publish(self, self.event(usage, cost, **rest))
+            event = self.event(
+                usage,
+                cost,
+                status=status,
+                error_type=error_type,
+                model=model,
+                response_id=response_id,
+                attempts=attempts,
+                duration_ns=duration_ns,
+                low=low,
+                high=high,
+            )
+            self._meter.publish(self, event)
         finally:
             self._meter.journal.vacate(self._slot)
 
-    def _baseline(self, usage: Usage | None) -> int | None:
-        baseline = self.scope.attribution.baseline_model
-        if baseline is None or usage is None:
-            return None
-        request = msgspec.structs.replace(self.request, model=baseline)
-        return self._meter.quote(request, usage, None, self.started_at)[0]
+    def _settle_budgets(self, reservation: Reservation, cost: Quote, usage: Usage | None) -> None:
+        # A call whose price failed us is charged what it held: the provider may well have billed it.
+        self._meter.gate.settle(reservation, reservation.amount if cost[2] == ("fault",) else cost[0])
+        for budget in self.scope.budgets:
+            if budget.strength == "soft":
+                budget.settled()
+        if cost[0] is not None and cost[1] == semconv.COST_PRICED and usage is not None and self.forecast is not None:
+            task = self.scope.attribution.task_type
+            self._meter.estimator.learn(self.request, task, self.forecast, usage, cost[0])
 
-    def _learn(self, usage: Usage, cost_nano: int) -> None:
-        if self.forecast is not None:
-            self._meter.estimator.learn(self.request, self.scope.attribution.task_type, self.forecast, usage, cost_nano)
+    def _baseline(self, usage: Usage) -> int | None:
+        request = msgspec.structs.replace(self.request, model=self.scope.attribution.baseline_model)
+        return self._meter.quote(request, usage, None, self.started_at)[0]
 
     def _charged(self) -> int | None:
         """What a call of unknown outcome costs: what it holds, else what it was expected to cost."""
@@ -413,9 +431,6 @@ class PaidCall:
             nano = max(seen, self._charged() or 0)
         nano = seen if nano is None else nano
         return (nano, semconv.COST_ESTIMATED, ()), min(seen, nano), max(upper or 0, nano)
-
-
-_UNKNOWN: Final = (None, None, None, None)
 
 
 def _nano(pico: Any) -> int:

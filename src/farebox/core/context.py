@@ -27,12 +27,14 @@ class Attribution(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def merged(self, inner: Attribution) -> Attribution:
         """What `inner` says wins; tags are united."""
-        changes: dict[str, Any] = {
-            name: value for name in self.__struct_fields__ if (value := getattr(inner, name)) is not None
-        }
+        changes = inner.said()
         if self.tags and inner.tags:
             changes["tags"] = {**self.tags, **inner.tags}
         return msgspec.structs.replace(self, **changes) if changes else self
+
+    def said(self) -> dict[str, Any]:
+        """What is said, by the names of the event's fields."""
+        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
 
 
 NOBODY: Final = Attribution()
@@ -43,12 +45,13 @@ class Scope:
 
     Attributes:
         attribution: merged over the parents.
+        said: what the attribution says, as fields of an event.
         budgets: every budget that applies, innermost first.
         captures: every `capture()` that listens.
         suppressed: whether events are silenced (the gate still holds).
     """
 
-    __slots__ = ("attribution", "budgets", "captures", "closed", "parent", "suppressed")
+    __slots__ = ("attribution", "budgets", "captures", "closed", "parent", "said", "suppressed")
 
     def __init__(
         self,
@@ -70,6 +73,8 @@ class Scope:
             self.budgets += parent.budgets
             self.captures += parent.captures
             self.suppressed = suppressed or parent.suppressed
+        # Here and not at each event: a scope is opened once and writes many.
+        self.said = self.attribution.said()
 
 
 ROOT: Final = Scope(None)

@@ -141,3 +141,11 @@ class Ledger(Protocol):
     def close(self) -> None:
         """Release the engine's resources."""
         ...
+
+    def before_fork(self) -> None:
+        """The process is about to fork: hold nothing that a child must not inherit, and let nobody in."""
+        ...
+
+    def after_fork(self) -> None:
+        """The process has forked; called in the parent and in the child."""
+        ...
