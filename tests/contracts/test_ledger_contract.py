@@ -372,5 +372,5 @@ def test_sums_are_the_same_from_rollups_as_from_events(ledger, batches, dimensio
 
 def _empty(ledger):
     """An engine's tables without rows: cheaper than a new ledger for every example."""
-    for table in ("calls", "spend_by_hour", "spend_by_day", "journals"):
-        ledger._connected().execute(f"DELETE FROM {table}")
+    for table in ("calls", "ids_by_hour", "spend_by_hour", "spend_by_day", "journals"):
+        ledger._file._connection.execute(f"DELETE FROM {table}")

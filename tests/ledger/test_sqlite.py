@@ -29,7 +29,7 @@ def ledger(path):
 
 
 def test_the_columns_of_calls_are_the_fields_of_an_event(ledger):
-    rows = ledger._connected().execute("PRAGMA table_info(calls)").fetchall()
+    rows = ledger._file._connection.execute("PRAGMA table_info(calls)").fetchall()
     assert {row[1] for row in rows} == set(CallEvent.__struct_fields__)
 
 
@@ -95,7 +95,7 @@ def test_an_empty_file_becomes_a_ledger(tmp_path):
 
 
 def test_a_newer_schema_is_refused_and_kept(ledger, path):
-    connection = ledger._connected()
+    connection = ledger._file._connection
     connection.execute("INSERT INTO migrations VALUES (?, 'from_the_future', 0)", (len(migrations.MIGRATIONS) + 1,))
     ledger.close()
     for read_only in (False, True):
@@ -115,9 +115,9 @@ def test_a_migration_that_fails_leaves_nothing_of_itself(ledger, path, monkeypat
         open_ledger(path, read_only=True)
     monkeypatch.undo()
     with SQLiteLedger(path, read_only=True) as again:
-        tables = again._connected().execute("SELECT name FROM sqlite_master WHERE name = 'half'").fetchall()
+        tables = again._file._connection.execute("SELECT name FROM sqlite_master WHERE name = 'half'").fetchall()
         assert tables == []
-        assert migrations.version(again._connected()) == 1
+        assert migrations.version(again._file._connection) == 1
 
 
 def test_a_later_migration_is_applied_once_with_its_record(ledger, path, monkeypatch):
@@ -127,7 +127,7 @@ def test_a_later_migration_is_applied_once_with_its_record(ledger, path, monkeyp
     monkeypatch.setattr(migrations, "MIGRATIONS", [*migrations.MIGRATIONS, add_note])
     for _ in range(2):
         with SQLiteLedger(path) as again:
-            found = again._connected().execute("SELECT number, name FROM migrations ORDER BY number").fetchall()
+            found = again._file._connection.execute("SELECT number, name FROM migrations ORDER BY number").fetchall()
             assert found == [(1, "calls_rollups_and_journals"), (2, "add_note")]
 
 
@@ -209,10 +209,10 @@ def test_a_checkpoint_that_a_reader_keeps_back_is_said(ledger, path, make_event)
 def test_damage_is_found(ledger, make_event):
     ledger.ingest([make_event(), make_event(tenant_id="t")], journal="j", segment=1, offset=1)
     assert ledger.check() == []
-    ledger._connected().execute("UPDATE spend_by_hour SET cost_nano = cost_nano + 1")
+    ledger._file._connection.execute("UPDATE spend_by_hour SET cost_nano = cost_nano + 1")
     assert all("spend_by_hour is not the sum of calls" in problem for problem in ledger.check())
     assert len(ledger.check()) == 2  # what should be there and what is
-    ledger._connected().execute("DELETE FROM spend_by_day WHERE tenant_id = 't'")
+    ledger._file._connection.execute("DELETE FROM spend_by_day WHERE tenant_id = 't'")
     assert len(ledger.check()) == 3
 
 
@@ -297,26 +297,51 @@ def test_processes_that_create_the_same_ledger_at_once_all_succeed(path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_leaves_the_parents_connection_alone(ledger, make_event):
-    mine, theirs = make_event(), make_event()
-    ledger._connected().execute("BEGIN IMMEDIATE")
-    ledger._connected().execute("UPDATE calls SET stream = 0")
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            ledger.leave_in_child()
-            ledger.leave_in_child()
-            with pytest.raises(LedgerError, match="another process is writing"):
-                ledger.ingest([theirs], journal="child", segment=1, offset=1)
-            code = 0
-        finally:
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    ledger._connected().execute("COMMIT")
-    ledger.ingest([mine], journal="j", segment=1, offset=1)
-    assert list(ledger.calls()) == [mine]
+def test_parent_and_children_write_on_after_forks_in_the_middle_of_writing(path, make_event):
+    ledger = SQLiteLedger(path, busy_timeout=20)
+    batches = [[make_event() for _ in range(20)] for _ in range(60)]
+    theirs = [make_event() for _ in range(6)]
+
+    def work():
+        for number, batch in enumerate(batches):
+            ledger.ingest(batch, journal="parent", segment=1, offset=number + 1)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    children = []
+    for number, event in enumerate(theirs):
+        ledger.before_fork()
+        child = os.fork()
+        ledger.after_fork()
+        if child == 0:
+            code = 1
+            try:
+                ledger.ingest([event], journal=f"child {number}", segment=1, offset=1)
+                ledger.close()
+                code = 0
+            finally:
+                os._exit(code)
+        children.append(child)
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 6
+    thread.join()
+    assert ledger.totals()["calls"] == 1206
     assert ledger.check() == []
+    ledger.close()
+
+
+def test_questions_about_times_read_one_stretch_of_the_table(ledger, make_event):
+    from farebox.ledger import queries
+
+    ledger.ingest([make_event() for _ in range(10)], journal="j", segment=1, offset=1)
+    for query in (
+        queries.grouped(("user_id",), 10**18, None, {}),
+        queries.grouped(("model",), 10**18 + 1, 2 * 10**18 + 1, {}),
+        queries.newest(10**18, 2 * 10**18, {}, 10),
+        queries.newest(None, None, {"id": "x"}, 10),
+    ):
+        plan = [row[3] for row in ledger._rows(queries.Query(f"EXPLAIN QUERY PLAN {query.sql}", query.parameters))]
+        assert not [step for step in plan if step.startswith("SCAN calls")]
+        assert [step for step in plan if "SEARCH calls USING PRIMARY KEY" in step]
 
 
 # --- where it is

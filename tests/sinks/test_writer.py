@@ -280,13 +280,15 @@ def test_wake_from_a_finaliser_that_interrupts_a_thread_start_does_not_hang(jour
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_forgets_the_parents_writer_and_both_are_counted_once(
-    journal, writer, path, tmp_path, make_event
-):
+def test_a_forked_child_forgets_the_parents_writer_and_both_are_counted_once(journal, path, tmp_path, make_event):
+    ledger = SQLiteLedger(path)
+    writer = Writer(journal, lambda: ledger, interval=0.001, batch_size=5)
     events = [make_event() for _ in range(60)]
     theirs = make_event()
     append(journal, writer, *events[:30])
+    ledger.before_fork()
     child = os.fork()
+    ledger.after_fork()
     if child == 0:
         code = 1
         try:
@@ -302,7 +304,7 @@ def test_a_forked_child_forgets_the_parents_writer_and_both_are_counted_once(
             os._exit(code)
     append(journal, writer, *events[30:])
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert writer.flush(5) is True
+    assert writer.shutdown(5) is True
     assert stored(path) == {event.id for event in (*events, theirs)}
 
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final, Self
 
-import msgspec
-
-from farebox.core.errors import LedgerError
 from farebox.core.event import CallEvent
-from farebox.ledger import ingest, migrations, queries, schema
+from farebox.ledger import ingest, queries, schema
+from farebox.ledger.file import LedgerFile
 from farebox.ledger.locate import Location, ledger_path
 from farebox.ledger.rollups import HOUR_NS
 from farebox.ledger.rows import event_of
@@ -40,14 +34,7 @@ class SQLiteLedger:
         self, location: Location | str | os.PathLike[str], *, read_only: bool = False, busy_timeout: float = 2.0
     ) -> None:
         self.location = ledger_path(location)
-        self.path: Path = self.location.path
-        self.read_only = read_only
-        self._busy_timeout = busy_timeout
-        self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
-        self._identity: tuple[int, int] | None = None
-        with self._errors():
-            self._open()
+        self._file = LedgerFile(self.location, read_only=read_only, busy_timeout=busy_timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -66,9 +53,7 @@ class SQLiteLedger:
         Raises:
             LedgerError: nothing was stored.
         """
-        with self._lock, self._errors():
-            replaced = self._follow_file()
-            connection = self._connected()
+        with self._file.use() as (connection, replaced):
             return self._transaction(connection, events, None if replaced else (journal, segment, offset))
 
     def _transaction(
@@ -103,24 +88,21 @@ class SQLiteLedger:
 
     def forget(self, journal: str) -> None:
         """Drop the mark of a journal whose files are gone."""
-        with self._lock, self._errors():
-            self._connected().execute("DELETE FROM journals WHERE journal = ?", (journal,))
+        with self._file.use() as (connection, _):
+            connection.execute("DELETE FROM journals WHERE journal = ?", (journal,))
 
     def checkpoint(self) -> bool:
         """Make everything ingested so far survive the death of the system; False when a reader is in the way."""
-        with self._lock, self._errors():
-            if self._follow_file():
-                return False
-            busy, written, moved = self._connected().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            return bool(busy == 0 and written == moved)
+        with self._file.use() as (connection, replaced):
+            busy, written, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            return bool(busy == 0 and written == moved and not replaced)
 
     # --- reading
 
     def mark(self, journal: str) -> tuple[int, int]:
         """See `ports.Ledger`."""
-        with self._lock, self._errors():
-            self._follow_file()
-            return ingest.mark_of(self._connected(), journal)
+        with self._file.use() as (connection, _):
+            return ingest.mark_of(connection, journal)
 
     def by(
         self,
@@ -201,158 +183,19 @@ class SQLiteLedger:
         return problems
 
     def _rows(self, query: queries.Query) -> list[tuple[Any, ...]]:
-        with self._lock, self._errors():
-            self._follow_file()
-            return self._connected().execute(query.sql, query.parameters).fetchall()
+        with self._file.use() as (connection, _):
+            return connection.execute(query.sql, query.parameters).fetchall()
 
     # --- the file
 
     def close(self) -> None:
         """Close the file. A later call opens it again."""
-        with self._lock:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                with self._errors():
-                    connection.close()
+        self._file.close()
 
     def before_fork(self) -> None:
-        """Close the file and let nobody in until `after_fork`.
-
-        SQLite keeps its locks of a file in the memory of the process. A child inherits that memory but not the locks: forked in the
-        middle of a transaction it waits for ever for one that nobody holds, and at other times it writes to a log that its parent
-        believes to be its own and removes (https://www.sqlite.org/howtocorrupt.html, 2.6). Nothing may be open when a process forks.
-        """
-        self._lock.acquire()
-        self.close()
+        """See `ports.Ledger`: an open SQLite file must not be inherited."""
+        self._file.before_fork()
 
     def after_fork(self) -> None:
-        """Let callers in again, in the parent and in the child; the next one opens the file."""
-        self._lock.release()
-
-    def leave_in_child(self) -> None:
-        """Forget, in a forked child, the connection that is its parent's; the next call opens one of its own."""
-        self._lock = threading.RLock()
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            _Kept(connection)
-
-    def _connected(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._open()
-        assert self._connection is not None
-        return self._connection
-
-    def _follow_file(self) -> bool:
-        """Open the file at the path if it is another one than before: a commit into a deleted file succeeds, and is lost."""
-        if self._connection is None or self._identity == _identity(self.path):
-            return False
-        self.close()
-        self._open()
-        return True
-
-    def _open(self) -> None:
-        if not self.read_only:
-            self._make_file()
-        elif not self.path.exists():
-            raise LedgerError("is not there: check the path, or run the program that writes it first")
-        self.location.check()
-        uri = f"{self.path.as_uri()}?mode={'ro' if self.read_only else 'rw'}"
-        connection = sqlite3.connect(
-            uri, uri=True, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
-        )
-        try:
-            if self.read_only:
-                migrations.check(connection, complete=True)
-            else:
-                migrations.check(connection, complete=False)
-                self._use_wal(connection)
-                connection.execute("PRAGMA synchronous = NORMAL")
-                migrations.migrate(connection)
-        except BaseException:
-            connection.close()
-            raise
-        self._connection = connection
-        self._identity = _identity(self.path)
-
-    def _use_wal(self, connection: sqlite3.Connection) -> None:
-        # SQLite does not wait here, whatever the busy timeout is, when another process does the same.
-        deadline = time.monotonic() + self._busy_timeout
-        while True:
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.005)
-            else:
-                return
-
-    def _make_file(self) -> None:
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Made here, so that only its owner may read it; SQLite gives its other files the same rights.
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        except FileExistsError:
-            if not self.path.parent.is_dir():
-                raise LedgerError(
-                    f"cannot be made, because {self.path.parent} is a file: name another ledger"
-                ) from None
-        except OSError as error:
-            raise LedgerError(
-                f"cannot be made ({error.strerror}): set the rights of its directory, or name another ledger"
-            ) from error
-
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Errors of the engine as `LedgerError`, with the path in front."""
-        try:
-            yield
-        except LedgerError as error:
-            message = str(error)
-            raise LedgerError(
-                message if message.startswith(str(self.path)) else f"{self.path} {message}"
-            ) from error.__cause__
-        except sqlite3.Error as error:
-            raise LedgerError(f"{self.path}: {error}: {_remedy(error)}") from error
-
-
-class _Kept(msgspec.Struct, gc=False):
-    """Keeps a connection from ever being closed, also at the interpreter's end: it refers to itself and the collector never sees it.
-
-    Closing an inherited connection would roll back, in memory shared with the parent, what the parent is writing
-    (https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_file_across_a_fork_).
-    """
-
-    connection: Any
-    itself: Any = None
-
-    def __post_init__(self) -> None:
-        self.itself = self
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _remedy(error: sqlite3.Error) -> str:
-    name = getattr(error, "sqlite_errorname", "")
-    for prefix, remedy in REMEDIES.items():
-        if name.startswith(prefix):
-            return remedy
-    return "see that the file is whole (farebox doctor) and can be written"
-
-
-REMEDIES: Final[Mapping[str, str]] = {
-    "SQLITE_BUSY": "another process is writing; try again, or end it",
-    "SQLITE_LOCKED": "another connection is writing; try again",
-    "SQLITE_READONLY": "set the rights of the file and its directory, or name another ledger",
-    "SQLITE_CANTOPEN": "set the rights of the file and its directory, or name another ledger",
-    "SQLITE_FULL": "make room on the disk",
-    "SQLITE_NOTADB": "it is no SQLite database; name another file",
-    "SQLITE_CORRUPT": "the file is damaged; move it away and restore a backup, or start anew",
-}
-"""What to do, by the beginning of SQLite's name for the error."""
+        """See `ports.Ledger`."""
+        self._file.after_fork()

@@ -10,7 +10,7 @@ import _thread
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -150,13 +150,10 @@ class Writer:
         )
 
     def leave_in_child(self) -> None:
-        """Forget, in a forked child, the parent's thread and its connection."""
-        leave: Any = getattr(self._ledger, "leave_in_child", None)
+        """Forget, in a forked child, the parent's thread and its ledger, which had to be closed before the fork."""
         self._ledger = None
         self._renew()
         self._stopped = True
-        if leave is not None:
-            leave()
 
     # --- the thread
 

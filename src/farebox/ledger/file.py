@@ -1,0 +1,165 @@
+"""The SQLite file under a ledger: made, checked, followed when it is replaced, closed when the process forks. Imports core and the ledger's own parts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from farebox.core.errors import LedgerError
+from farebox.ledger import migrations
+from farebox.ledger.locate import Location
+
+
+class LedgerFile:
+    """One connection to the file at a path, for one caller at a time.
+
+    Args:
+        location: the file; made, with its directory, unless `read_only`.
+        read_only: never write, and fail where there is no ledger.
+        busy_timeout: seconds to wait for another process's transaction.
+
+    Raises:
+        LedgerError: the file cannot be a ledger; the message names it and the remedy.
+    """
+
+    def __init__(self, location: Location, *, read_only: bool, busy_timeout: float) -> None:
+        self._location = location
+        self._path: Path = location.path
+        self._read_only = read_only
+        self._busy_timeout = busy_timeout
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        with self.use():
+            pass
+
+    @contextlib.contextmanager
+    def use(self) -> Iterator[tuple[sqlite3.Connection, bool]]:
+        """The connection, and whether another file stands at the path than when it was last used.
+
+        Errors of the engine come out as `LedgerError`, with the path in front. A file that was replaced is left for the new one first:
+        a commit into a deleted file succeeds, and is lost.
+        """
+        with self._lock, _errors(self._path):
+            replaced = self._connection is not None and self._identity != _identity(self._path)
+            if replaced:
+                self.close()
+            if self._connection is None:
+                self._connection = self._open()
+                self._identity = _identity(self._path)
+            yield self._connection, replaced
+
+    def close(self) -> None:
+        """Close the connection. The next use opens another."""
+        with self._lock, _errors(self._path):
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+    def before_fork(self) -> None:
+        """Close the file and let nobody in until `after_fork`.
+
+        SQLite keeps its locks of a file in the memory of the process. A child inherits that memory but not the locks: forked in the
+        middle of a transaction it waits for ever for one that nobody holds, and at other times it writes to a log that its parent
+        believes to be its own and removes (https://www.sqlite.org/howtocorrupt.html, 2.6). Nothing may be open when a process forks.
+        """
+        self._lock.acquire()
+        self.close()
+
+    def after_fork(self) -> None:
+        """Let callers in again, in the parent and in the child; the next one opens the file."""
+        self._lock.release()
+
+    def _open(self) -> sqlite3.Connection:
+        if not self._read_only:
+            self._make()
+        elif not self._path.exists():
+            raise LedgerError("is not there: check the path, or run the program that writes it first")
+        self._location.check()
+        uri = f"{self._path.as_uri()}?mode={'ro' if self._read_only else 'rw'}"
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
+        )
+        try:
+            migrations.check(connection, complete=self._read_only)
+            if not self._read_only:
+                self._use_wal(connection)
+                connection.execute("PRAGMA synchronous = NORMAL")
+                migrations.migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
+        # SQLite does not wait here, whatever the busy timeout is, when another process does the same.
+        deadline = time.monotonic() + self._busy_timeout
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.005)
+            else:
+                return
+
+    def _make(self) -> None:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Made here, so that only its owner may read it; SQLite gives its other files the same rights.
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            if not self._path.parent.is_dir():
+                raise LedgerError(
+                    f"cannot be made, because {self._path.parent} is a file: name another ledger"
+                ) from None
+        except OSError as error:
+            raise LedgerError(
+                f"cannot be made ({error.strerror}): set the rights of its directory, or name another ledger"
+            ) from error
+
+
+REMEDIES: Final[Mapping[str, str]] = {
+    "SQLITE_BUSY": "another process is writing; try again, or end it",
+    "SQLITE_LOCKED": "another connection is writing; try again",
+    "SQLITE_READONLY": "set the rights of the file and its directory, or name another ledger",
+    "SQLITE_CANTOPEN": "set the rights of the file and its directory, or name another ledger",
+    "SQLITE_FULL": "make room on the disk",
+    "SQLITE_NOTADB": "it is no SQLite database; name another file",
+    "SQLITE_CORRUPT": "the file is damaged; move it away and restore a backup, or start anew",
+}
+"""What to do, by the beginning of SQLite's name for the error."""
+
+
+@contextlib.contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except LedgerError as error:
+        message = str(error)
+        raise LedgerError(message if message.startswith(str(path)) else f"{path} {message}") from error.__cause__
+    except sqlite3.Error as error:
+        raise LedgerError(f"{path}: {error}: {_remedy(error)}") from error
+
+
+def _remedy(error: sqlite3.Error) -> str:
+    name = getattr(error, "sqlite_errorname", "")
+    for prefix, remedy in REMEDIES.items():
+        if name.startswith(prefix):
+            return remedy
+    return "see that the file is whole (farebox doctor) and can be written"
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
