@@ -4,42 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
+from farebox.billing import FAULT, FREE, NO_PRICE, Bill, Biller, Ending, Prices, Quote
 from farebox.budgets.gate import Gate, Reservation
 from farebox.core import context, semconv
 from farebox.core.context import Scope
 from farebox.core.errors import BudgetExceeded
 from farebox.core.event import CallEvent, CallRequest
-from farebox.core.guard import contained, logger, report
+from farebox.core.guard import attempt, contained, report
 from farebox.core.identity import new_id
 from farebox.core.money import Money
 from farebox.core.ports import Journal
 from farebox.core.usage import Usage
 from farebox.pricing.estimate import Estimator, Forecast
-
-Quote = tuple[int | None, str, tuple[str, ...]]
-"""Nano-dollars (None when unknown), cost status, and what had no price."""
-
-_FREE: Final[Quote] = (0, semconv.COST_PRICED, ())
-_UNPRICED_WARNED_AT_MOST: Final = 1_000
-
-
-class Prices(Protocol):
-    """What the meter asks of pricing."""
-
-    @property
-    def version(self) -> str:
-        """Which book prices come from; written on each event."""
-        ...
-
-    def quote(
-        self, usage: Usage, *, provider: str, model: str, api: str, at_ns: int, extra: dict[str, str] | None
-    ) -> Quote:
-        """The cost of a usage."""
-        ...
 
 
 class Meter:
@@ -66,7 +46,7 @@ class Meter:
         on_gate_error: str = "allow",
         on_unpriced: str = "deny",
     ) -> None:
-        self.prices = prices
+        self.biller = Biller(prices, estimator)
         self.estimator = estimator
         self.gate = gate
         self.journal = journal
@@ -74,7 +54,6 @@ class Meter:
         self.open_calls: set[PaidCall] = set()
         self._deny_on_error = on_gate_error == "deny"
         self._deny_unpriced = on_unpriced == "deny"
-        self._warned: set[tuple[str, str]] = set()
 
     def open(self, request: CallRequest) -> PaidCall:
         """Open a call; see `ports.Meter`.
@@ -89,7 +68,7 @@ class Meter:
         call = PaidCall(self, request, scope, now, forecast)
         if scope.budgets:
             try:
-                call.reservation = self._reserve(scope, request, forecast)
+                call.reservation = attempt(self._reserve, scope, request, forecast, on_error=self._gate_failed)
             except BudgetExceeded as refusal:
                 contained("refusal", self._write_refusal, call, refusal)
                 raise
@@ -112,11 +91,11 @@ class Meter:
         """Write a call that was made elsewhere and is over. Budgets around it are charged; they cannot refuse any more."""
         scope = context.current()
         call = PaidCall(self, request, scope, started_at or time.time_ns(), None)
-        cost = quote or self.quote(request, usage, None, call.started_at)
+        cost = quote or self.biller.quote(request, usage, None, call.started_at)
         if scope.budgets:
             over = self.gate.reserve(scope.budgets, 0, scope.attribution.task_type)
             self.gate.settle(over, cost[0])
-        event = call.event(usage, cost, status=status, response_id=response_id, duration_ns=duration_ns)
+        event = call.event(usage, (cost, None, None), Ending(status, response_id=response_id, duration_ns=duration_ns))
         self.publish(call, event)
         return event
 
@@ -131,21 +110,6 @@ class Meter:
 
     # --- used by PaidCall
 
-    def quote(self, request: CallRequest, usage: Usage | None, model: str | None, at_ns: int) -> Quote:
-        """The cost of a usage, by the model that answered, else by the one that was asked for."""
-        if usage is None:
-            return None, semconv.COST_UNPRICED, ("usage",)
-        found: Quote = (None, semconv.COST_UNPRICED, ("model",))
-        for name in dict.fromkeys((model, request.model)):
-            if name:
-                found = self.prices.quote(
-                    usage, provider=request.provider, model=name, api=request.api, at_ns=at_ns, extra=request.extra
-                )
-                if found[0] is not None:
-                    return found
-        self._warn_unpriced(request.provider, model or request.model or "")
-        return found
-
     def publish(self, call: PaidCall, event: CallEvent) -> None:
         """Hand a finished event to the captures around it and to the journal."""
         for capture in call.scope.captures:
@@ -153,22 +117,21 @@ class Meter:
         if not call.scope.suppressed:
             self.journal.append(event)
 
-    def _reserve(self, scope: Scope, request: CallRequest, forecast: Forecast | None) -> Reservation | None:
-        try:
-            expected = self._expected(scope, request, forecast)
-            return self.gate.reserve(scope.budgets, expected, scope.attribution.task_type)
-        except BudgetExceeded:
-            raise
-        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-            report("budget gate", error)
-            if self._deny_on_error:
-                raise BudgetExceeded(f"the budget gate failed ({error}), and on_gate_error is 'deny'") from error
-            return None
+    def _reserve(self, scope: Scope, request: CallRequest, forecast: Forecast | None) -> Reservation:
+        expected = self._expected(scope, request, forecast)
+        return self.gate.reserve(scope.budgets, expected, scope.attribution.task_type)
+
+    def _gate_failed(self, error: Exception) -> None:
+        if isinstance(error, BudgetExceeded):
+            raise error
+        report("budget gate", error)
+        if self._deny_on_error:
+            raise BudgetExceeded(f"the budget gate failed ({error}), and on_gate_error is 'deny'") from error
 
     def _expected(self, scope: Scope, request: CallRequest, forecast: Forecast | None) -> int:
         if forecast is not None and forecast.expected_nano is not None:
             return forecast.expected_nano
-        self._warn_unpriced(request.provider, request.model or "")
+        self.biller.warn_unpriced(request.provider, request.model or "")
         if not self._deny_unpriced:
             return 0
         for budget in scope.budgets:
@@ -186,19 +149,8 @@ class Meter:
         return 0
 
     def _write_refusal(self, call: PaidCall, refusal: BudgetExceeded) -> None:
-        event = call.event(None, _FREE, status=semconv.STATUS_REFUSED, error_type=type(refusal).__name__)
+        event = call.event(None, (FREE, None, None), Ending(semconv.STATUS_REFUSED, type(refusal).__name__))
         self.publish(call, event)
-
-    def _warn_unpriced(self, provider: str, model: str) -> None:
-        key = (provider, model)
-        if key in self._warned or len(self._warned) > _UNPRICED_WARNED_AT_MOST:
-            return
-        self._warned.add(key)
-        logger.warning(
-            "farebox has no price for model %r of %s: its calls are metered with an unknown cost, not with 0.",
-            model,
-            provider,
-        )
 
 
 class PaidCall:
@@ -235,9 +187,9 @@ class PaidCall:
 
     def occupy(self) -> None:
         """Note the call as in flight, as the event that it becomes if this process dies now."""
-        nano = self._charged()
-        cost: Quote = (None, semconv.COST_UNPRICED, ("model",)) if nano is None else (nano, semconv.COST_ESTIMATED, ())
-        self._slot = self._meter.journal.occupy(self.event(None, cost, status=semconv.STATUS_LOST))
+        nano = self.charged
+        cost: Quote = NO_PRICE if nano is None else (nano, semconv.COST_ESTIMATED, ())
+        self._slot = self._meter.journal.occupy(self.event(None, (cost, None, None), _LOST))
 
     def first_chunk(self) -> None:
         """Mark the moment when the first piece of a stream arrived."""
@@ -268,50 +220,24 @@ class PaidCall:
             self._meter.open_calls.remove(self)
         except KeyError:  # settled already, or opened before a fork by the parent, who settles it
             return
-        duration_ns = time.perf_counter_ns() - self._began
-        cost: Quote | None
-        low = high = None
+        ending = Ending(status, error_type, model, response_id, attempts, time.perf_counter_ns() - self._began, pieces)
+        bill: Bill | None
         if usage is not None and not partial:
-            cost = contained("pricing", self._meter.quote, self.request, usage, model, self.started_at)
+            quote = contained("pricing", self._meter.biller.quote, self.request, usage, model, self.started_at)
+            bill = None if quote is None else (quote, None, None)
         elif not billable:
-            cost = _FREE
+            bill = (FREE, None, None)
         else:
-            estimate = contained("estimate", self._estimate, usage, model, status, pieces)
-            cost, low, high = estimate or (None, None, None)
-        cost = cost or (None, semconv.COST_UNPRICED, ("fault",))
+            bill = contained("estimate", self._meter.biller.unknown, self, usage, ending)
+        bill = bill or (FAULT, None, None)
         if self.reservation is not None:
-            contained("budget gate", self._settle_budgets, self.reservation, cost, usage)
-        contained(
-            "event",
-            self._publish,
-            usage,
-            cost,
-            status,
-            error_type,
-            model,
-            response_id,
-            attempts,
-            duration_ns,
-            low,
-            high,
-        )
+            contained("budget gate", self._settle_budgets, self.reservation, bill[0], usage)
+        contained("event", self._publish, usage, bill, ending)
 
-    def event(
-        self,
-        usage: Usage | None,
-        cost: Quote,
-        *,
-        status: str,
-        duration_ns: int | None = None,
-        error_type: str | None = None,
-        model: str | None = None,
-        response_id: str | None = None,
-        attempts: int = 1,
-        low: int | None = None,
-        high: int | None = None,
-    ) -> CallEvent:
+    def event(self, usage: Usage | None, bill: Bill, ending: Ending) -> CallEvent:
         """The event of this call."""
         request, scope = self.request, self.scope
+        cost, low, high = bill
         more: dict[str, Any] = scope.said
         if usage is not None:
             prompt, read, written, out = usage.totals()
@@ -332,63 +258,39 @@ class PaidCall:
         return CallEvent(
             id=self.id,
             started_at=self.started_at,
-            duration_ns=duration_ns,
+            duration_ns=ending.duration_ns,
             first_chunk_ns=self._first_chunk_ns,
             provider=request.provider,
             server_address=request.server_address,
             operation=request.operation,
             api=request.api,
             request_model=request.model,
-            response_model=model,
-            response_id=response_id,
+            response_model=ending.model,
+            response_id=ending.response_id,
             service=self._meter.service,
             stream=request.stream,
-            status=status,
-            error_type=error_type,
-            attempts=attempts,
+            status=ending.status,
+            error_type=ending.error_type,
+            attempts=ending.attempts,
             cost_nano=cost[0],
             cost_low_nano=low,
             cost_high_nano=high,
             cost_status=cost[1],
             cost_missing=cost[2],
-            price_book=self._meter.prices.version,
+            price_book=self._meter.biller.prices.version,
             budget=scope.budgets[0].name if scope.budgets else None,
             **more,
         )
 
-    def _publish(
-        self,
-        usage: Usage | None,
-        cost: Quote,
-        status: str,
-        error_type: str | None,
-        model: str | None,
-        response_id: str | None,
-        attempts: int,
-        duration_ns: int,
-        low: int | None,
-        high: int | None,
-    ) -> None:
+    def _publish(self, usage: Usage | None, bill: Bill, ending: Ending) -> None:
         try:
-            event = self.event(
-                usage,
-                cost,
-                status=status,
-                error_type=error_type,
-                model=model,
-                response_id=response_id,
-                attempts=attempts,
-                duration_ns=duration_ns,
-                low=low,
-                high=high,
-            )
-            self._meter.publish(self, event)
+            self._meter.publish(self, self.event(usage, bill, ending))
         finally:
             self._meter.journal.vacate(self._slot)
 
     def _settle_budgets(self, reservation: Reservation, cost: Quote, usage: Usage | None) -> None:
         # A call whose price failed us is charged what it held: the provider may well have billed it.
-        self._meter.gate.settle(reservation, reservation.amount if cost[2] == ("fault",) else cost[0])
+        self._meter.gate.settle(reservation, reservation.amount if cost is FAULT else cost[0])
         for budget in self.scope.budgets:
             if budget.strength == "soft":
                 budget.settled()
@@ -398,40 +300,14 @@ class PaidCall:
 
     def _baseline(self, usage: Usage) -> int | None:
         request = msgspec.structs.replace(self.request, model=self.scope.attribution.baseline_model)
-        return self._meter.quote(request, usage, None, self.started_at)[0]
+        return self._meter.biller.quote(request, usage, None, self.started_at)[0]
 
-    def _charged(self) -> int | None:
-        """What a call of unknown outcome costs: what it holds, else what it was expected to cost."""
+    @property
+    def charged(self) -> int | None:
+        """Nano-dollars that the call costs if its outcome stays unknown: what it holds, else what it was expected to cost."""
         if self.reservation is not None and self.reservation.amount:
             return self.reservation.amount
         return None if self.forecast is None else self.forecast.expected_nano
 
-    def _estimate(
-        self, usage: Usage | None, model: str | None, status: str, pieces: int
-    ) -> tuple[Quote, int | None, int | None]:
-        """The cost of a call whose usage never came, or only in part, with its bounds.
 
-        A stream that ended in order produced about a token a piece. Otherwise the outcome is unknown: the provider may have gone on
-        after the reader left, so the call is charged what it held for, and the bounds say how far that may be off.
-        """
-        forecast = self.forecast
-        if forecast is None or forecast.expected_nano is None:
-            return (None, semconv.COST_UNPRICED, ("model",)), None, None
-        upper = self._meter.estimator.upper_nano(forecast)
-        seen = _nano(forecast.input_tokens * forecast.input_rate + pieces * forecast.output_rate)
-        if usage is not None:
-            seen = self._meter.quote(self.request, usage, model, self.started_at)[0] or 0
-            produced = max(pieces, forecast.output_tokens)
-            units = {**usage.units, semconv.OUTPUT: max(usage.units.get(semconv.OUTPUT, 0), produced)}
-            whole = msgspec.structs.replace(usage, units=units)
-            nano = self._meter.quote(self.request, whole, model, self.started_at)[0]
-        elif status == semconv.STATUS_OK and pieces:
-            nano = seen
-        else:
-            nano = max(seen, self._charged() or 0)
-        nano = seen if nano is None else nano
-        return (nano, semconv.COST_ESTIMATED, ()), min(seen, nano), max(upper or 0, nano)
-
-
-def _nano(pico: Any) -> int:
-    return -int(-pico // 1000)
+_LOST: Final = Ending(semconv.STATUS_LOST)

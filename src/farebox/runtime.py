@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import weakref
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -16,7 +17,7 @@ from farebox.budgets.gate import Gate
 from farebox.config import Settings
 from farebox.core.guard import contained, logger
 from farebox.core.ports import Ledger
-from farebox.ledger.locate import journal_directory, ledger_path
+from farebox.ledger.locate import Location, journal_directory, ledger_path
 from farebox.ledger.registry import open_ledger
 from farebox.meter import Meter
 from farebox.pricing.book import Book
@@ -60,7 +61,7 @@ class Runtime:
         prices = BookPrices()
         self.recorder = Recorder(
             journal_directory(self.ledger_path),
-            lambda: open_ledger(self.ledger_path),
+            lambda: _opened(self.ledger_path, read_only=False),
             durability=settings.durability,
             interval=settings.flush_interval,
             batch_size=settings.batch_size,
@@ -78,7 +79,7 @@ class Runtime:
     def open_ledger(self, path_or_url: str | os.PathLike[str] | None, *, read_only: bool) -> Ledger:
         """Open a ledger; unless read-only, first bring in what this process and dead ones left in journals."""
         path = self.ledger_path if path_or_url is None else ledger_path(os.fspath(path_or_url))
-        ledger = open_ledger(path, read_only=read_only)
+        ledger = _opened(path, read_only=read_only)
         if not read_only:
             if path == self.ledger_path:
                 self.recorder.flush(_EXIT_TIMEOUT)
@@ -101,6 +102,8 @@ class _State:
         self.runtime: Runtime | None = None
         self.retired: list[Runtime] = []
         self.installed: list[Any] = []
+        self.ledgers: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.forking: list[Any] = []
         self.watching = False
 
 
@@ -246,6 +249,12 @@ def shutdown(timeout: float = 5.0) -> bool:
     return True if runtime is None else runtime.recorder.close(timeout)
 
 
+def _opened(location: Location, *, read_only: bool) -> Ledger:
+    ledger = open_ledger(location, read_only=read_only)
+    _state.ledgers.add(ledger)
+    return ledger
+
+
 def _watch() -> None:
     """Be told of forks and of the interpreter's exit, once a process."""
     if _state.watching:
@@ -253,7 +262,9 @@ def _watch() -> None:
     _state.watching = True
     atexit.register(_at_exit)
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_after_fork_in_child)
+        os.register_at_fork(
+            before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+        )
 
 
 def _at_exit() -> None:
@@ -263,7 +274,20 @@ def _at_exit() -> None:
             contained("exit", runtime.recorder.close, _EXIT_TIMEOUT)
 
 
+def _before_fork() -> None:
+    _state.forking = list(_state.ledgers)
+    for ledger in _state.forking:
+        contained("fork", ledger.before_fork)
+
+
+def _after_fork_in_parent() -> None:
+    ledgers, _state.forking = _state.forking, []
+    for ledger in ledgers:
+        contained("fork", ledger.after_fork)
+
+
 def _after_fork_in_child() -> None:
+    _after_fork_in_parent()
     _state.lock = threading.RLock()
     gate.renew(os.getpid())
     for runtime in (*_state.retired, _state.runtime):

@@ -1,0 +1,151 @@
+"""What a call cost, when the provider says what was used and when it does not. May import pricing and core."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import msgspec
+
+from farebox.core import semconv
+from farebox.core.event import CallRequest
+from farebox.core.guard import logger
+from farebox.core.usage import Usage
+from farebox.pricing.estimate import Estimator, Forecast
+
+Quote = tuple[int | None, str, tuple[str, ...]]
+"""Nano-dollars (None when unknown), cost status, and what had no price."""
+
+Bill = tuple[Quote, int | None, int | None]
+"""A cost, and the nano-dollars that it is at least and at most when it is estimated."""
+
+FREE: Final[Quote] = (0, semconv.COST_PRICED, ())
+NO_PRICE: Final[Quote] = (None, semconv.COST_UNPRICED, ("model",))
+FAULT: Final[Quote] = (None, semconv.COST_UNPRICED, ("fault",))
+"""Pricing itself failed."""
+_WARNED_AT_MOST: Final = 1_000
+
+
+class Prices(Protocol):
+    """What is asked of the price book."""
+
+    @property
+    def version(self) -> str:
+        """Which book prices come from; written on each event."""
+        ...
+
+    def quote(
+        self, usage: Usage, *, provider: str, model: str, api: str, at_ns: int, extra: dict[str, str] | None
+    ) -> Quote:
+        """The cost of a usage."""
+        ...
+
+
+class Ending(msgspec.Struct, frozen=True, gc=False):
+    """How a call ended.
+
+    Attributes:
+        status: `semconv.STATUS_*`.
+        error_type: qualified name of the error that ended it.
+        model: the model that answered.
+        response_id: the provider's id of the answer.
+        attempts: how often it was sent.
+        duration_ns: how long it took, or None.
+        pieces: chunks of a stream that arrived.
+    """
+
+    status: str
+    error_type: str | None = None
+    model: str | None = None
+    response_id: str | None = None
+    attempts: int = 1
+    duration_ns: int | None = None
+    pieces: int = 0
+
+
+class Opened(Protocol):
+    """What is known of a call when it is sent."""
+
+    @property
+    def request(self) -> CallRequest:
+        """What was asked."""
+        ...
+
+    @property
+    def forecast(self) -> Forecast | None:
+        """What it was expected to use and cost."""
+        ...
+
+    @property
+    def charged(self) -> int | None:
+        """Nano-dollars that it costs if its outcome stays unknown."""
+        ...
+
+    @property
+    def started_at(self) -> int:
+        """When it was sent, in nanoseconds UTC."""
+        ...
+
+
+class Biller:
+    """Prices usage, and estimates where there is none.
+
+    Args:
+        prices: the book.
+        estimator: what calls probably cost.
+    """
+
+    def __init__(self, prices: Prices, estimator: Estimator) -> None:
+        self.prices = prices
+        self._estimator = estimator
+        self._warned: set[tuple[str, str]] = set()
+
+    def quote(self, request: CallRequest, usage: Usage | None, model: str | None, at_ns: int) -> Quote:
+        """The cost of a usage, by the model that answered, else by the one that was asked for."""
+        if usage is None:
+            return None, semconv.COST_UNPRICED, ("usage",)
+        found = NO_PRICE
+        for name in (model,) if model == request.model else (model, request.model):
+            if name:
+                found = self.prices.quote(
+                    usage, provider=request.provider, model=name, api=request.api, at_ns=at_ns, extra=request.extra
+                )
+                if found[0] is not None:
+                    return found
+        self.warn_unpriced(request.provider, model or request.model or "")
+        return found
+
+    def unknown(self, call: Opened, usage: Usage | None, ending: Ending) -> Bill:
+        """The cost of a call whose usage never came, or only in part (`usage`), with its bounds.
+
+        A stream that ended in order produced about a token a piece. Otherwise the outcome is unknown: the provider may have gone on
+        after the reader left, so the call is charged what was held for it, and the bounds say how far that may be off.
+        """
+        forecast, pieces = call.forecast, ending.pieces
+        if forecast is None or forecast.expected_nano is None:
+            return NO_PRICE, None, None
+        upper = self._estimator.upper_nano(forecast) or 0
+        seen = -int(-(forecast.input_tokens * forecast.input_rate + pieces * forecast.output_rate) // 1000)
+        nano: int | None
+        if usage is not None:
+            seen = self.quote(call.request, usage, ending.model, call.started_at)[0] or 0
+            produced = max(pieces, forecast.output_tokens, int(usage.units.get(semconv.OUTPUT, 0)))
+            whole = msgspec.structs.replace(usage, units={**usage.units, semconv.OUTPUT: produced})
+            nano = self.quote(call.request, whole, ending.model, call.started_at)[0]
+        elif ending.status == semconv.STATUS_OK and pieces:
+            nano = seen
+        else:
+            nano = max(seen, call.charged or 0)
+        nano = seen if nano is None else nano
+        return (nano, semconv.COST_ESTIMATED, ()), min(seen, nano), max(upper, nano)
+
+    def warn_unpriced(self, provider: str, model: str) -> None:
+        """Say once per model that it has no price."""
+        key = (provider, model)
+        if key in self._warned or len(self._warned) > _WARNED_AT_MOST:
+            return
+        self._warned.add(key)
+        logger.warning(
+            "farebox has no price for model %r of %s: its calls are metered with an unknown cost, not with 0.",
+            model,
+            provider,
+        )
