@@ -188,6 +188,15 @@ def test_text_that_utf8_cannot_hold_costs_the_tags_and_not_the_event(journal, ma
     assert event.tags is None
 
 
+def test_whatever_no_line_can_hold_is_left_out_and_the_cost_is_kept(journal, make_event):
+    journal.append(
+        make_event(units={"input": object()}, input_tokens=2**80, cost_missing=("\ud800",), duration_ns=object())
+    )
+    (event,) = everything(journal).events
+    assert (event.units, event.input_tokens, event.cost_missing, event.duration_ns) == (None, None, (), None)
+    assert (event.cost_nano, event.output_tokens, event.stream, event.attempts) == (900_000, 300, False, 1)
+
+
 def test_an_event_too_long_for_a_line_goes_without_its_free_form_parts(journal, make_event):
     journal.append(make_event(tags={"k": "x" * (1 << 24)}))
     (event,) = everything(journal).events

@@ -20,7 +20,7 @@ from farebox.journal import layout, system
 from farebox.journal.layout import Mark
 from farebox.journal.memory import Memory
 from farebox.journal.reader import Batch, set_aside
-from farebox.journal.segments import Segments
+from farebox.journal.segments import Segments, UnsyncedError
 from farebox.journal.slots import Slots
 
 DURABILITIES: Final = ("process", "system", "memory")
@@ -149,14 +149,13 @@ class Journal:
 
     def _write(self, item: Any) -> None:
         self._busy = True
-        unsynced = self._store.unsynced
         try:
             self._put(item)
+        except UnsyncedError:
+            self._appended += 1
+            raise
         except (OSError, LedgerError):
-            if self._store.unsynced == unsynced:
-                self._dropped += 1
-            else:
-                self._appended += 1
+            self._dropped += 1
             raise
         else:
             self._appended += 1

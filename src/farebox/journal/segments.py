@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -19,6 +19,10 @@ from farebox.journal.frame import LONGEST, frame
 from farebox.journal.reader import Batch, Header, read_batch
 
 _encode: Final = msgspec.json.Encoder().encode
+
+
+class UnsyncedError(OSError):
+    """A line was written, and the system would not confirm that it is on the disk."""
 
 
 class Segments:
@@ -62,24 +66,29 @@ class Segments:
         """Write a line.
 
         Raises:
-            OSError: it could not be kept, neither here nor in the reserve; or it could not be synced (`unsynced` counts that).
+            UnsyncedError: it is kept, and the system does not confirm that it is on the disk.
+            OSError: it could not be kept, neither here nor in the reserve.
         """
-        if self._room < len(line):
+        size = len(line)
+        if self._room < size:
             self._rotate()
         try:
             written = os.write(self._descriptor, line)
         except OSError as error:
             self._retry(line, 0, error)
         else:
-            if written != len(line):
+            if written != size:
                 self._retry(line, written, None)
-        self._room -= len(line)
+        self._room -= size
         if self._synced:
-            try:
-                system.sync(self._descriptor)
-            except OSError:
-                self.unsynced += 1
-                raise
+            self._sync()
+
+    def _sync(self) -> None:
+        try:
+            system.sync(self._descriptor)
+        except OSError as error:
+            self.unsynced += 1
+            raise UnsyncedError(error.errno, error.strerror) from error
 
     def _retry(self, line: bytes, written: int, error: OSError | None) -> None:
         """Truncate a torn line away and write it to the reserve."""
@@ -184,10 +193,13 @@ class Segments:
 
 
 def _plain(event: CallEvent) -> CallEvent:
-    """The event without its free-form parts, and with text that UTF-8 can hold."""
-    changes = {
-        name: value.encode("utf-8", "replace").decode("utf-8")
-        for name in event.__struct_fields__
-        if isinstance(value := getattr(event, name), str)
-    }
-    return msgspec.structs.replace(event, **changes, raw_usage=None, tags=None)
+    """The event without its free-form parts and whatever no line can hold, and with text that UTF-8 can hold."""
+    defaults = {"id": "", "started_at": 0, "attempts": 1, "cost_missing": (), "stream": False, "batch": False}
+    changes: dict[str, Any] = {}
+    for name in event.__struct_fields__:
+        value = getattr(event, name)
+        if isinstance(value, str):
+            changes[name] = value.encode("utf-8", "replace").decode("utf-8")
+        elif not isinstance(value, int) or abs(value) >= 1 << 63:
+            changes[name] = defaults.get(name)
+    return msgspec.structs.replace(event, **changes)
