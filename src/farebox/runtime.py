@@ -220,6 +220,7 @@ def instrument(*names: str, **settings: Any) -> Instrumentation:
         options=WireOptions(
             include_usage=runtime.settings.include_usage, usage_hosts=frozenset(runtime.settings.usage_hosts)
         ),
+        carry=runtime.settings.threads,
     )
     with _state.lock:
         _state.installed.append(installed)

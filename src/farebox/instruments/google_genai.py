@@ -15,7 +15,7 @@ import msgspec
 from farebox.core import semconv
 from farebox.extraction.google import merge
 from farebox.instruments import providers
-from farebox.instruments.google_tools import hosted_tools
+from farebox.instruments.google_tools import asked, hosted_tools
 from farebox.instruments.hook import Answer, Endpoint, Hook, Instrument, Place, Reading, Sent, WireOptions
 from farebox.instruments.reading import decode, header, read
 
@@ -66,17 +66,17 @@ class GeneratedPieces:
 
     Args:
         row: how a chunk is read.
-        body: the request's body.
+        asked: hosted tools that the request asked for.
     """
 
-    __slots__ = ("_body", "_calls", "_counted", "_latest", "_row", "_tools")
+    __slots__ = ("_asked", "_calls", "_counted", "_latest", "_row", "_tools")
 
     probe: Final = attrgetter("body")
     quiet: Final = None
 
-    def __init__(self, row: Answer, body: Any) -> None:
+    def __init__(self, row: Answer, asked: tuple[str, ...]) -> None:
         self._row = row
-        self._body = body
+        self._asked = asked
         self._latest: Any = None
         self._counted: Any = None
         self._calls: dict[str, int] = {}
@@ -90,7 +90,7 @@ class GeneratedPieces:
             if '"candidatesTokenCount"' in text:
                 self._counted = piece
         if '"groundingMetadata"' in text or '"urlContextMetadata"' in text:
-            reading = read(decode(text, self._row), self._row, self._body)
+            reading = read(decode(text, self._row), self._row, self._asked)
             self._tools.update(dict.fromkeys(reading.tools))
             for name, calls in (reading.tool_calls or {}).items():
                 self._calls[name] = max(calls, self._calls.get(name, 0))
@@ -101,9 +101,9 @@ class GeneratedPieces:
         if piece is None:
             return Reading(whole=False)
         text = piece.body
-        reading = read(decode(text, self._row), self._row, self._body)
+        reading = read(decode(text, self._row), self._row, self._asked)
         if self._counted is not None and self._counted is not self._latest and reading.usage is not None:
-            earlier = read(decode(self._counted.body, self._row), self._row, None).usage
+            earlier = read(decode(self._counted.body, self._row), self._row).usage
             reading.usage = merge(earlier or {}, reading.usage)
         if reading.tier is None and self._row.tier_header is not None:
             reading.tier = header(piece.headers, self._row.tier_header)
@@ -113,7 +113,7 @@ class GeneratedPieces:
         return reading
 
 
-_CONTENT: Final = Answer(Generated, tools=hosted_tools, tier_header="x-gemini-service-tier")
+_CONTENT: Final = Answer(Generated, asked=asked, tools=hosted_tools, tier_header="x-gemini-service-tier")
 _EMBEDDED: Final = Answer(Embedded, model=None, id=None)
 _PREDICTED: Final = Answer(Predicted, model=None, id=None)
 

@@ -56,14 +56,13 @@ class _Candidate(msgspec.Struct, rename="camel"):
 _decoder: Final = msgspec.json.Decoder(list[_Candidate] | None)
 
 
-def hosted_tools(answer: Any, body: Any) -> ToolCalls:
+def hosted_tools(answer: Any, asked: tuple[str, ...]) -> ToolCalls:
     """Queries that were executed, each once, and the tools that the candidates show in use.
 
     Args:
         answer: struct with `candidates` as JSON text, and `usage`.
-        body: the request's body; without tools or cached content in it nothing is looked for.
+        asked: tools that the request asked for; without any nothing is looked for.
     """
-    asked = _asked(body)
     if not asked:
         return None, ()
     queries: dict[str, None] = {}
@@ -97,16 +96,11 @@ def _look(candidate: _Candidate, queries: dict[str, None], used: dict[str, None]
         used["code_execution"] = None
 
 
-def _asked(body: Any) -> list[str]:
+def asked(body: Any) -> tuple[str, ...]:
+    """Hosted tools that a request asks for; cached content may hold a search that the request does not show."""
     if not isinstance(body, Mapping):
-        return []
-    if body.get("cachedContent") and not body.get("tools"):
-        return ["google_search"]
+        return ()
     tools = body.get("tools")
-    return [
-        TOOLS[name]
-        for tool in (tools if isinstance(tools, list) else ())
-        if isinstance(tool, Mapping)
-        for name in tool
-        if name in TOOLS
-    ]
+    if not isinstance(tools, list):
+        return ("google_search",) if body.get("cachedContent") else ()
+    return tuple(TOOLS[name] for tool in tools if isinstance(tool, Mapping) for name in tool if name in TOOLS)

@@ -15,6 +15,10 @@ ToolCalls: TypeAlias = tuple[dict[str, int] | None, tuple[str, ...]]
 """How often the provider ran hosted tools (by name), and which of its tools the answer shows in use."""
 
 
+Around: TypeAlias = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
+"""A wrapper as wrapt calls it: (wrapped, instance, args, kwargs)."""
+
+
 class Hook(msgspec.Struct, frozen=True):
     """One function of an SDK that every call passes.
 
@@ -22,11 +26,13 @@ class Hook(msgspec.Struct, frozen=True):
         module: module that holds it.
         attribute: dotted path inside the module.
         shape: what calling it gives.
+        around: what is done around it where that is not metering; the instrument then needs no dialect.
     """
 
     module: str
     attribute: str
-    shape: Shape
+    shape: Shape = "call"
+    around: Around | None = None
 
     @property
     def target(self) -> str:
@@ -66,7 +72,8 @@ class Answer(msgspec.Struct, frozen=True):
         id: name of the member that holds the answer's id, or None.
         tier: name of the member that says the service tier, or None.
         tier_header: name of the response's header that says it, or None.
-        tools: counts hosted tools, given the answer and the request's body.
+        asked: names the hosted tools that a request's body asks for.
+        tools: counts those that the provider ran, given the answer and what was asked for.
     """
 
     shape: type[msgspec.Struct]
@@ -75,7 +82,8 @@ class Answer(msgspec.Struct, frozen=True):
     id: str | None = "id"
     tier: str | None = None
     tier_header: str | None = None
-    tools: Callable[[Any, Any], ToolCalls] | None = None
+    asked: Callable[[Any], tuple[str, ...]] | None = None
+    tools: Callable[[Any, tuple[str, ...]], ToolCalls] | None = None
 
 
 class Pieces(Protocol):
@@ -113,7 +121,7 @@ class Endpoint(msgspec.Struct, frozen=True):
         operation: OpenTelemetry operation name.
         api: the interface, as extraction and prices know it.
         answer: how its answer is read.
-        pieces: makes the collector for a stream, given the answer row and the request's body; None: it does not stream.
+        pieces: makes the collector for a stream, given the answer row and the hosted tools asked for; None: it does not stream.
         asks_usage: whether its streams say usage only when `stream_options.include_usage` asks for it.
         accepts: further test on the request's body, where the path alone does not tell.
     """
@@ -122,7 +130,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     operation: str
     api: str
     answer: Answer
-    pieces: Callable[[Answer, Any], Pieces] | None = None
+    pieces: Callable[[Answer, tuple[str, ...]], Pieces] | None = None
     asks_usage: bool = False
     accepts: Callable[[Any], bool] | None = None
 
@@ -208,14 +216,14 @@ class Instrument(msgspec.Struct, frozen=True):
         distribution: name on the package index.
         package: what is imported; its presence tells whether the SDK is installed.
         hooks: functions to wrap.
-        dialect: how the SDK is called.
+        dialect: how the SDK is called; None where no hook meters.
     """
 
     name: str
     distribution: str
     package: str
     hooks: tuple[Hook, ...]
-    dialect: Dialect
+    dialect: Dialect | None = None
 
 
 class HookState(msgspec.Struct, frozen=True):

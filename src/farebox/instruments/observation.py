@@ -32,7 +32,13 @@ if hasattr(os, "register_at_fork"):
 
 
 class Observation:
-    """One metered call, from the moment its answer is there.
+    """One metered call, from its opening to its end. It keeps nothing of the request's content.
+
+    Args:
+        call: the call at the meter.
+        request: what was opened; its body may be gone.
+        endpoint: where it goes.
+        asked: hosted tools that it asks for.
 
     Attributes:
         attempts: how often the request was sent, where the answer says so.
@@ -46,6 +52,7 @@ class Observation:
 
     __slots__ = (
         "__weakref__",
+        "_asked",
         "_call",
         "_collector",
         "_endpoint",
@@ -61,10 +68,11 @@ class Observation:
         "release",
     )
 
-    def __init__(self, call: Call, request: CallRequest, endpoint: Endpoint) -> None:
+    def __init__(self, call: Call, request: CallRequest, endpoint: Endpoint, asked: tuple[str, ...]) -> None:
         self._call: Call | None = call
         self._request = request
         self._endpoint = endpoint
+        self._asked = asked
         self._collector: Pieces | None = None
         self._kept: Any = None
         self._process = 0
@@ -80,14 +88,14 @@ class Observation:
 
     def answer(self, answer: Any) -> None:
         """The whole answer, parsed."""
-        reading = contained("read an answer", read, answer, self._endpoint.answer, self._request.body)
+        reading = contained("read an answer", read, answer, self._endpoint.answer, self._asked)
         self._settle(semconv.STATUS_OK, reading or Reading())
 
     def text(self, text: str | bytes, headers: Any = None) -> None:
         """The whole answer, as JSON, with the response's headers."""
         row = self._endpoint.answer
         answer = contained("decode an answer", decode, text, row)
-        reading = None if answer is None else contained("read an answer", read, answer, row, self._request.body)
+        reading = None if answer is None else contained("read an answer", read, answer, row, self._asked)
         reading = reading or Reading()
         if row.tier_header is not None and reading.tier is None:
             reading.tier = contained("read a header", header, headers, row.tier_header)
@@ -108,7 +116,7 @@ class Observation:
         ended = ended or outcome.Outcome(semconv.STATUS_ERROR)
         answer = ended.answer if self._kept is None else self._kept
         if answer is not None:
-            reading = contained("read an answer", read, answer, self._endpoint.answer, self._request.body)
+            reading = contained("read an answer", read, answer, self._endpoint.answer, self._asked)
         else:
             reading = self._seen()
         self._settle(ended.status, reading or Reading(whole=False), ended)
@@ -118,7 +126,7 @@ class Observation:
     def begin(self) -> None:
         """Get ready for the pieces of a stream."""
         if self._endpoint.pieces is not None:
-            self._collector = self._endpoint.pieces(self._endpoint.answer, self._request.body)
+            self._collector = self._endpoint.pieces(self._endpoint.answer, self._asked)
             self.probe = self._collector.probe
         self._process = os.getpid()
         _open.add(self)

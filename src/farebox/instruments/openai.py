@@ -6,6 +6,7 @@ Contracts held by tests against openai 1.66.2, 1.109.1, 2.54.0 and 3.54.0.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -45,7 +46,7 @@ SEARCHES: Final = frozenset({"search", None})
 """Actions of a `web_search_call` that are billed as a search; opening a page and finding in it are not."""
 
 
-def hosted_tools(answer: Any, body: Any) -> ToolCalls:
+def hosted_tools(answer: Any, asked: tuple[str, ...]) -> ToolCalls:
     """Calls of hosted tools in a response's output; `tool_usage`, where present, knows the searches better.
 
     The tool's type decides the price and the items do not state it, so the answer's own list of tools is asked, then the request's.
@@ -64,21 +65,25 @@ def hosted_tools(answer: Any, body: Any) -> ToolCalls:
         calls["web_search_call"] = stated
     if not calls["web_search_call"]:
         del calls["web_search_call"]
-    elif _searches_by_preview(answer, body):
+    elif any(kind.startswith("web_search_preview") for kind in _kinds(member(answer, "tools")) or asked):
         calls["web_search_preview_call"] = calls.pop("web_search_call")
     return dict(calls) or None, tuple(calls)
 
 
-def _searches_by_preview(answer: Any, body: Any) -> bool:
-    tools = member(answer, "tools") or (member(body, "tools") if isinstance(body, dict) else None)
+def asked_tools(body: Any) -> tuple[str, ...]:
+    """Types of the tools that a request offers."""
+    return _kinds(body.get("tools")) if isinstance(body, Mapping) else ()
+
+
+def _kinds(tools: Any) -> tuple[str, ...]:
     kinds = [member(tool, "type") for tool in tools] if isinstance(tools, list) else []
-    return any(isinstance(kind, str) and kind.startswith("web_search_preview") for kind in kinds)
+    return tuple(kind for kind in kinds if isinstance(kind, str))
 
 
 CHAT: Final = Answer(Completion, tier="service_tier")
 TEXT: Final = Answer(Completion)
 EMBEDDINGS: Final = Answer(Completion, id=None)
-RESPONSE: Final = Answer(Response, tier="service_tier", tools=hosted_tools)
+RESPONSE: Final = Answer(Response, tier="service_tier", asked=asked_tools, tools=hosted_tools)
 
 RESPONSE_EVENTS: Final = events(
     quiet="response.output_text.delta",

@@ -16,7 +16,7 @@ from farebox.core.guard import attempt, contained
 from farebox.core.ports import Meter
 from farebox.instruments.hook import Hook, HookState, Instrument, WireOptions
 from farebox.instruments.observation import settle_open
-from farebox.instruments.registry import INSTRUMENTS
+from farebox.instruments.registry import CARRYING, INSTRUMENTS
 from farebox.instruments.wrapper import Layer
 
 __all__ = ["Installed", "WireOptions", "install"]
@@ -124,34 +124,39 @@ class Installed:
             contained("undo a hook", seat.leave)
 
 
-def install(names: Sequence[str], *, meter: Callable[[], Meter | None], options: WireOptions) -> Installed:
+def install(
+    names: Sequence[str], *, meter: Callable[[], Meter | None], options: WireOptions, carry: bool = False
+) -> Installed:
     """Hook SDKs, now where they are imported and otherwise when they will be. Imports no SDK itself.
 
     Args:
         names: instruments (`registry.INSTRUMENTS`); empty: every one, silently passing over SDKs that are not installed.
         meter: gives the meter that calls report to, asked at each call; None: nothing is metered.
         options: what may be changed on the wire.
+        carry: whether threads and pools carry the scope of the code that started the work.
 
     Raises:
         ConfigurationError: a name is not known, or names an SDK that is not installed.
     """
-    seats: list[_Seat] = []
-    for name in names or tuple(INSTRUMENTS):
-        instrument: Instrument = INSTRUMENTS[name]
-        present = _present(instrument)
-        if not present and names:
+    instruments: list[Instrument] = [INSTRUMENTS[name] for name in names or tuple(INSTRUMENTS)]
+    for instrument in instruments if names else ():
+        if not _present(instrument):
             raise ConfigurationError(
-                f"{name!r} cannot be instrumented: {instrument.distribution} is not installed;"
+                f"{instrument.name!r} cannot be instrumented: {instrument.distribution} is not installed;"
                 f" install it (pip install {instrument.distribution}) or leave the name out"
             )
-        for hook in instrument.hooks:
-            seat = _Seat(instrument, hook, Layer(instrument, hook.shape, meter, options))
-            seats.append(seat)
-            if not present:
-                seat.state, seat.detail = "absent", f"{instrument.distribution} is not installed"
+    if carry:
+        instruments += [CARRYING[name] for name in CARRYING]
+    seats = [
+        _Seat(instrument, hook, Layer(instrument, hook, meter, options))
+        for instrument in instruments
+        for hook in instrument.hooks
+    ]
     for seat in seats:
-        if seat.state == "waiting":
+        if _present(seat.instrument):
             _when_imported(seat)
+        else:
+            seat.state, seat.detail = "absent", f"{seat.instrument.distribution} is not installed"
     # Registered late, so that it runs before whatever writes events away at exit; registering twice would only run it twice.
     atexit.unregister(settle_open)
     atexit.register(settle_open)

@@ -19,17 +19,17 @@ class UsagePieces:
 
     Args:
         row: how a piece with usage is read.
-        body: the request's body.
+        asked: hosted tools that the request asked for.
     """
 
-    __slots__ = ("_body", "_holder", "_row")
+    __slots__ = ("_asked", "_holder", "_row")
 
     probe: Final = attrgetter("usage")
     quiet: Final = None
 
-    def __init__(self, row: Answer, body: Any) -> None:
+    def __init__(self, row: Answer, asked: tuple[str, ...]) -> None:
         self._row = row
-        self._body = body
+        self._asked = asked
         self._holder: Any = None
 
     def note(self, piece: Any) -> None:
@@ -40,12 +40,12 @@ class UsagePieces:
     def reading(self, last: Any) -> Reading:
         """What the last usage says; hosts that hide it elsewhere are asked at the end only."""
         if self._holder is not None:
-            reading = read(self._holder, self._row, self._body)
+            reading = read(self._holder, self._row, self._asked)
             reading.whole = _ended(self._holder)
             return reading
         if last is None:
             return Reading(whole=False)
-        reading = read(last, self._row, self._body)
+        reading = read(last, self._row, self._asked)
         reading.usage = _hidden(last)
         reading.whole = reading.usage is not None
         return reading
@@ -78,21 +78,21 @@ class EventPieces:
 
     Args:
         row: how the holder of usage is read.
-        body: the request's body.
+        asked: hosted tools that the request asked for.
         quiet: the commonest type of event, which says nothing.
         homes: event type → name of the member that holds usage and the rest; "" when the event itself does.
         ends: event types after which usage is whole.
         merge: lays a later usage over the earlier ones; None: the last one counts.
     """
 
-    __slots__ = ("_body", "_ends", "_homes", "_merge", "_reading", "_row", "quiet")
+    __slots__ = ("_asked", "_ends", "_homes", "_merge", "_reading", "_row", "quiet")
 
     probe: Final = attrgetter("type")
 
     def __init__(
         self,
         row: Answer,
-        body: Any,
+        asked: tuple[str, ...],
         *,
         quiet: str,
         homes: Mapping[str, str],
@@ -101,7 +101,7 @@ class EventPieces:
     ) -> None:
         self.quiet = quiet
         self._row = row
-        self._body = body
+        self._asked = asked
         self._homes = homes
         self._ends = ends
         self._merge = merge
@@ -114,7 +114,7 @@ class EventPieces:
         if home is None:
             return
         holder = member(piece, home) if home else piece
-        latest = read(holder, self._row, self._body)
+        latest = read(holder, self._row, self._asked)
         before = self._reading
         if self._merge is not None and before.usage is not None:
             latest.usage = self._merge(before.usage, latest.usage) if latest.usage is not None else before.usage
@@ -135,6 +135,6 @@ def events(
     homes: Mapping[str, str],
     ends: frozenset[str],
     merge: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]] | None = None,
-) -> Callable[[Answer, Any], EventPieces]:
+) -> Callable[[Answer, tuple[str, ...]], EventPieces]:
     """A row's word for `EventPieces`: the arguments that do not change from stream to stream."""
     return partial(EventPieces, quiet=quiet, homes=homes, ends=ends, merge=merge)

@@ -20,7 +20,7 @@ class Host(msgspec.Struct, frozen=True):
     """One row: a host name or the end of one, and who bills there.
 
     Attributes:
-        suffix: the host's name; subdomains of it count too.
+        suffix: the host's name, of which subdomains count too; with a leading hyphen the end of a name.
         provider: who bills.
         takes_usage_option: known to accept `stream_options.include_usage`. Hosts that send usage unasked say False:
             asking could only fail (Mistral answered 422, openai-agents-python#442).
@@ -40,6 +40,7 @@ HOSTS: Final[tuple[Host, ...]] = (
     Host("api.anthropic.com", semconv.ANTHROPIC),
     Host("generativelanguage.googleapis.com", semconv.GOOGLE, takes_usage_option=True),
     Host("aiplatform.googleapis.com", semconv.GOOGLE_VERTEX, takes_usage_option=True),
+    Host("-aiplatform.googleapis.com", semconv.GOOGLE_VERTEX, takes_usage_option=True),
     Host("rep.googleapis.com", semconv.GOOGLE_VERTEX, takes_usage_option=True),
     Host("openrouter.ai", "openrouter", takes_usage_option=True),
     Host("api.groq.com", "groq", takes_usage_option=True),
@@ -94,6 +95,7 @@ AZURE_USAGE_SINCE: Final = "2024-09-01"
 """Azure OpenAI answers 400 to `stream_options` under an older api-version (openai-python#1469)."""
 
 _BY_SUFFIX: Final = {row.suffix: row for row in HOSTS}
+_BY_END: Final = tuple(row for row in HOSTS if row.suffix.startswith("-"))
 
 
 def host(address: str) -> Host | None:
@@ -104,7 +106,7 @@ def host(address: str) -> Host | None:
         if row is not None:
             return row
         name = name.partition(".")[2]
-    return None
+    return next((row for row in _BY_END if address.endswith(row.suffix)), None)
 
 
 def place(client: Any, address: str | None, *, own: str, options: WireOptions) -> Place:

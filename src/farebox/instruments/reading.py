@@ -41,13 +41,13 @@ def plain(value: Any) -> dict[str, Any] | None:
     return found if type(found) is dict else None
 
 
-def read(answer: Any, row: Answer, body: Any) -> Reading:
+def read(answer: Any, row: Answer, asked: tuple[str, ...] = ()) -> Reading:
     """What an answer says.
 
     Args:
         answer: model, dict or struct of `row.shape`.
         row: where the answer keeps what prices it.
-        body: the request's body, for tools whose kind only the request tells.
+        asked: hosted tools that the request asked for.
     """
     reading = Reading(plain(member(answer, row.usage)))
     if row.model is not None and isinstance(model := member(answer, row.model), str):
@@ -57,7 +57,7 @@ def read(answer: Any, row: Answer, body: Any) -> Reading:
     if row.tier is not None and isinstance(tier := member(answer, row.tier), str):
         reading.tier = tier
     if row.tools is not None:
-        tools = contained("count hosted tools", row.tools, answer, body)
+        tools = contained("count hosted tools", row.tools, answer, asked)
         if tools is not None:
             reading.tool_calls, reading.tools = tools
     return reading

@@ -15,4 +15,7 @@ INSTRUMENTS: Final = Registry(
         "openai": "farebox.instruments.openai:INSTRUMENT",
     },
 )
-"""Name → `Instrument`. Other distributions add theirs through the entry-point group `farebox.instruments`."""
+"""Name → `Instrument` of an SDK. Other distributions add theirs through the entry-point group `farebox.instruments`."""
+
+CARRYING: Final = Registry("carrier", rows={"threads": "farebox.instruments.threads:INSTRUMENT"})
+"""What is done to the standard library, so that work started elsewhere keeps its scope."""

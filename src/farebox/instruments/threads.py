@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from farebox.core import context
 from farebox.core.context import ROOT, Scope
+from farebox.instruments.hook import Hook, Instrument
 
 _POOL_WORKER: Final = ("concurrent.futures.thread", "_worker")
 
@@ -55,3 +56,14 @@ def carry_into_thread(wrapped: Callable[..., Any], instance: Any, args: tuple[An
 
         vars(instance)["run"] = carried
     return wrapped(*args, **kwargs)
+
+
+INSTRUMENT: Final = Instrument(
+    name="threads",
+    distribution="python",
+    package="concurrent.futures",
+    hooks=(
+        Hook("concurrent.futures.thread", "ThreadPoolExecutor.submit", around=carry_into_pool),
+        Hook("threading", "Thread.start", around=carry_into_thread),
+    ),
+)

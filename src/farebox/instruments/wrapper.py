@@ -16,7 +16,7 @@ import msgspec
 from farebox.core.event import CallRequest
 from farebox.core.guard import contained
 from farebox.core.ports import Call, Meter
-from farebox.instruments.hook import Endpoint, Instrument, Sent, Shape, WireOptions
+from farebox.instruments.hook import Around, Endpoint, Hook, Instrument, Sent, Shape, WireOptions
 from farebox.instruments.observation import Observation
 from farebox.instruments.outcome import attempts
 from farebox.instruments.streams import attach, attach_bytes, watch, watch_async
@@ -59,34 +59,45 @@ class Opened(msgspec.Struct, gc=False):
 class Layer:
     """What our wrapper around one function knows: whom it reports to, and whether it is switched on."""
 
-    __slots__ = ("_hook_shape", "active", "instrument", "meter", "options")
+    __slots__ = ("_hook", "active", "dialect", "meter", "options")
 
     def __init__(
-        self, instrument: Instrument, shape: Shape, meter: Callable[[], Meter | None], options: WireOptions
+        self, instrument: Instrument, hook: Hook, meter: Callable[[], Meter | None], options: WireOptions
     ) -> None:
-        self.instrument = instrument
-        self._hook_shape = shape
+        self.dialect = instrument.dialect
+        self._hook = hook
         self.meter = meter
         self.options = options
         self.active = True
 
     def wrapper(self) -> Callable[..., Any]:
-        """The function that wrapt calls, by the shape of what it wraps."""
+        """The function that wrapt calls."""
+        return self._metering() if self._hook.around is None else self._passing(self._hook.around)
+
+    def _metering(self) -> Callable[..., Any]:
         drivers: Mapping[Shape, Callable[[Flow], Any]] = {
             "call": drive,
             "coroutine": drive_async,
             "generator": drive_lazily,
             "coroutine_generator": drive_async,
         }
-        driver = drivers[self._hook_shape]
+        driver, dialect = drivers[self._hook.shape], self.dialect
 
         def metered(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            endpoint = contained("route a call", self.instrument.dialect.route, args, kwargs) if self.active else None
+            endpoint = (
+                contained("route a call", dialect.route, args, kwargs) if self.active and dialect is not None else None
+            )
             if endpoint is None or _inside.get():
                 return wrapped(*args, **kwargs)
             return driver(flow(self, endpoint, wrapped, instance, args, kwargs))
 
         return metered
+
+    def _passing(self, around: Around) -> Callable[..., Any]:
+        def passed(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            return around(wrapped, instance, args, kwargs) if self.active else wrapped(*args, **kwargs)
+
+        return passed
 
 
 def flow(  # noqa: PLR0917 - wrapt's four, and what was found out on the way
@@ -137,10 +148,9 @@ def open_call(
     Raises:
         BudgetExceeded: a budget cannot pay for it.
     """
-    meter = layer.meter()
-    if meter is None:
+    meter, dialect = layer.meter(), layer.dialect
+    if meter is None or dialect is None:
         return None
-    dialect = layer.instrument.dialect
     sent = dialect.sent(instance, args, kwargs)
     if endpoint.accepts is not None and not endpoint.accepts(sent.body):
         return None
@@ -161,10 +171,13 @@ def open_call(
         attempts_allowed=sent.attempts,
         extra=place.extra,
     )
+    row = endpoint.answer
+    asked = None if row.asked is None else contained("read a request", row.asked, sent.body)
     call: Call | None = meter.open(request)
     if call is None:
         return None
-    seen = Observation(call, request, endpoint)
+    sent.body = None
+    seen = Observation(call, request, endpoint, asked or ())
     seen.hides = asking is not None
     if not sent.raw and (caught := contained("keep the answer of a parser", dialect.caught, args, kwargs, seen.keep)):
         args, kwargs = caught
