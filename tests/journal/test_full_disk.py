@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -118,6 +119,45 @@ def test_a_line_torn_by_the_disks_end_is_cut_away(disk, make_event):
     assert longer == 20
     batch = everything(journal)
     assert (batch.events, batch.damaged) == (kept, [])
+    journal.close()
+
+
+def test_a_write_that_fails_outright_goes_to_the_reserve_unless_it_is_too_long_for_it(
+    tmp_path, make_event, monkeypatch
+):
+    journal = Journal(tmp_path, reserve_bytes=2000, slots=2)
+    write, first = os.write, journal._store._descriptor
+
+    def full(descriptor, data):
+        if descriptor == first:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        journal.append(make_event(tags={"pad": "x" * 3000}))
+    assert journal.health().reserve_left == 2000
+    event = make_event()
+    journal.append(event)
+    assert everything(journal).events == [event]
+    assert (journal.health().appended, journal.health().dropped) == (1, 1)
+    monkeypatch.undo()
+    journal.close()
+
+
+def test_where_no_next_segment_can_be_made_the_present_one_goes_on(tmp_path, make_event, monkeypatch):
+    journal = Journal(tmp_path, segment_bytes=1000, reserve_bytes=1000, slots=2)
+
+    def refused(number, *, room):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(journal._store, "_create", refused)
+    events = [make_event() for _ in range(20)]
+    for event in events:
+        journal.append(event)
+    assert everything(journal).events == events
+    assert journal.end().segment == 2
+    assert journal.health().reserve_left == 0
     journal.close()
 
 

@@ -324,6 +324,12 @@ def test_a_damaged_slot_is_told_and_the_others_are_read(tmp_path, make_event):
     first, other = orphan.lost()
     assert first is None
     assert other.id == second.id
+    from binascii import crc32
+
+    content[513:520] = b"\0" + (2).to_bytes(2, "little") + crc32(b"{}").to_bytes(4, "little")
+    content[520:522] = b"{}"  # whole, and no event
+    path.write_bytes(content)
+    assert [event is None for event in orphan.lost()] == [True, False]
     content[:8] = b"FAREBOX!"
     path.write_bytes(content)
     with pytest.raises(LedgerError, match="newer farebox"):
@@ -410,6 +416,23 @@ def test_a_living_journal_cannot_be_claimed_and_a_dead_one_only_once(tmp_path, m
         again.remove()
 
 
+def test_a_lock_that_cannot_be_made_is_no_claim(tmp_path):
+    assert claim(tmp_path / "none", "0" * 36) is None
+
+
+def test_where_the_system_cannot_allocate_room_is_written(tmp_path, make_event, monkeypatch):
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)  # as on macOS and Windows
+    journal = Journal(tmp_path, slots=300)
+    (slots,) = tmp_path.glob("*.slots")
+    assert slots.stat().st_blocks * 512 >= 301 * 512
+    event = make_event()
+    journal.occupy(event)
+    journal.close()
+    orphan = claim(tmp_path, journal.id)
+    assert [lost.id for lost in orphan.lost()] == [event.id]
+    orphan.release()
+
+
 def test_a_claim_on_a_file_that_was_removed_meanwhile_is_none(tmp_path, monkeypatch):
     from farebox.journal import system
 
@@ -456,6 +479,21 @@ def in_child(work):
 
 def finished(child):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.parametrize("durability", ["process", "memory"])
+def test_a_journal_that_was_left_refuses_and_touches_nothing(tmp_path, make_event, durability):
+    journal = Journal(tmp_path, durability=durability)
+    journal.append(make_event())
+    slot = journal.occupy(make_event())
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    journal.leave_in_child()
+    with pytest.raises(OSError, match="forked"):
+        journal.append(make_event())
+    journal.vacate(slot)
+    journal.close()
+    journal.leave_in_child()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -143,6 +143,24 @@ def test_a_file_where_the_directory_should_be_is_named(tmp_path):
         open_ledger(tmp_path / "file" / "x.db")
 
 
+def test_a_name_that_no_file_can_have_is_an_error_with_the_remedy(tmp_path):
+    with pytest.raises(LedgerError, match="name another ledger"):
+        open_ledger(tmp_path / f"{'x' * 300}.db")
+
+
+def test_a_new_file_that_another_holds_is_waited_for(tmp_path):
+    path = tmp_path / "x.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(LedgerError, match="another process is writing"):
+        SQLiteLedger(path, busy_timeout=0.05)
+    timer = threading.Timer(0.2, other.execute, ("ROLLBACK",))
+    timer.start()
+    SQLiteLedger(path, busy_timeout=20).close()
+    timer.join()
+    other.close()
+
+
 def test_read_only_never_writes(ledger, path, make_event):
     ledger.ingest([make_event()], journal="j", segment=1, offset=1)
     with SQLiteLedger(path, read_only=True) as reader:

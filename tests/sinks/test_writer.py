@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
 import os
 import sqlite3
@@ -30,6 +31,21 @@ def journal(tmp_path):
     made = Journal(tmp_path / "x.journal", slots=16, segment_bytes=20_000, reserve_bytes=20_000)
     yield made
     made.close()
+
+
+@pytest.fixture(autouse=True)
+def traced_threads(monkeypatch):
+    """Threads that `_thread` starts are seen by coverage like those of `threading`."""
+    start = _thread.start_new_thread
+
+    def traced(function, args):
+        def run():
+            sys.settrace(threading.gettrace())
+            function(*args)
+
+        return start(run, ())
+
+    monkeypatch.setattr(_thread, "start_new_thread", traced)
 
 
 def opener(path):
@@ -84,8 +100,6 @@ def test_the_writer_moves_events_without_being_asked(journal, writer, path, make
 
 
 def test_flush_without_a_thread_works_in_the_callers(journal, path, make_event, monkeypatch):
-    import _thread
-
     def refused(*_):
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
@@ -277,6 +291,23 @@ def test_wake_from_a_finaliser_that_interrupts_a_thread_start_does_not_hang(jour
         gc.collect()
     assert writer.flush(5) is True
     assert stored(path) == {event.id}
+
+
+def test_a_writer_that_was_left_starts_nothing(journal, writer, make_event):
+    writer.leave_in_child()
+    append(journal, writer, make_event())
+    assert not writer.health().alive
+
+
+def test_a_failing_flush_in_the_callers_thread_gives_up_in_time(journal, make_event):
+    def never():
+        raise LedgerError("never")
+
+    writer = Writer(journal, never, interval=0.01)
+    writer.shutdown(0)
+    journal.append(make_event())
+    assert writer.flush(0.05) is False
+    assert writer.health().failures > 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

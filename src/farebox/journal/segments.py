@@ -19,6 +19,8 @@ from farebox.journal.frame import LONGEST, frame
 from farebox.journal.reader import Batch, Header, read_batch
 
 _encode: Final = msgspec.json.Encoder().encode
+_HEADER_BYTES: Final = 256
+"""More than a segment's header takes."""
 
 
 class UnsyncedError(OSError):
@@ -94,14 +96,13 @@ class Segments:
         """Truncate a torn line away and write it to the reserve."""
         if written:
             self._cut(os.lseek(self._descriptor, 0, os.SEEK_CUR) - written)
+        full = error or OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.replenish()
-        if self._reserve < 0:
-            raise error or OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self._reserve < 0 or len(line) + _HEADER_BYTES > self._reserve_bytes:
+            raise full
         self._switch()
-        written = os.write(self._descriptor, line)
-        if written != len(line):
-            self._cut(os.lseek(self._descriptor, 0, os.SEEK_CUR) - written)
-            raise error or OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if os.write(self._descriptor, line) != len(line):
+            raise full
 
     def _cut(self, size: int) -> None:
         # A line that cannot be cut away stays torn: readers find the next one all the same.
