@@ -11,6 +11,7 @@ from typing import Final
 
 # projects/p/locations/l/publishers/google/models/m, publishers/google/models/m, models/m, accounts/a/models/m keeps its path elsewhere
 _RESOURCE: Final = re.compile(r"^(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/[^/]+/)?models/(?P<model>[^/]+)$")
+_ARN: Final = re.compile(r"^arn:aws[\w-]*:bedrock:[^/]+:(?:inference-profile|foundation-model)/(?P<model>[^/]+)$")
 _DATE: Final = re.compile(
     r"^(?P<model>.+?)[-@](?P<year>20\d\d)-?(?P<month>0[1-9]|1[0-2])-?(?P<day>0[1-9]|[12]\d|3[01])$"
 )
@@ -31,7 +32,7 @@ def candidates(model: str, owners: tuple[str, ...]) -> Iterator[str]:
     if found := _BRACKET.match(name):
         name = found["model"]
         yield name
-    if found := _RESOURCE.match(name):
+    if found := _RESOURCE.match(name) or _ARN.match(name):
         name = found["model"]
         yield name
     owner, _, rest = name.partition("/")

@@ -234,7 +234,7 @@ class _Work:
             wanted.append(f"speed:{conditions.speed}")
         if len(wanted) > 1:
             self.missing.append(" with ".join(wanted))
-            wanted = wanted[-1:]
+            wanted, self.tier = wanted[-1:], None
         for name in wanted:
             if name in period.variants:
                 self.lay(period.variants[name], name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ from farebox.pricing.resolve import QUOTAS, Resolved
 _UNCHARGED_TOOLS: Final = frozenset(
     {"google_search", "googleSearch", "google_search_retrieval", "googleSearchRetrieval"}
 )
+
+_WIDE: Final = Context(prec=60)
 
 _PER_PROMPT: Final = {
     semconv.GROUNDED_QUERIES: rate.GROUNDED_PROMPTS,
@@ -147,10 +149,10 @@ def _requested(usage: Usage, found: Resolved, context: PriceContext) -> dict[str
     size, quality = str(request.get("size") or ""), str(request.get("quality") or "")
     if (images := _first(found.standard.rates, semconv.IMAGES, quality, size)) is not None:
         units[images] = _whole(request.get("n")) or 1
-    seconds = request.get("seconds")
-    if seconds is not None and semconv.SECONDS not in usage.units:
+    seconds = _exact(request.get("seconds", 0))
+    if seconds and semconv.SECONDS not in usage.units:
         made = _first(found.standard.rates, rate.VIDEO_SECONDS, quality, size)
-        units[made or semconv.SECONDS] = _count(_exact(seconds) * (_whole(request.get("n")) or 1))
+        units[made or semconv.SECONDS] = _count(seconds * (_whole(request.get("n")) or 1))
     return units
 
 
@@ -174,4 +176,6 @@ def _exact(value: Any) -> Fraction:
 
 
 def _count(value: Fraction) -> Count:
-    return value.numerator if value.denominator == 1 else Decimal(value.numerator) / Decimal(value.denominator)
+    if value.denominator == 1:
+        return value.numerator
+    return _WIDE.divide(Decimal(value.numerator), Decimal(value.denominator))

@@ -55,7 +55,9 @@ UNITS: Final = {
 """Price keys of the source → units of ours. Keys that are missing here make a model's costs partial."""
 
 # What may follow a model's name without making it another model: dates, revisions, `latest`, `preview`, a service's suffixes.
-_VERSION: Final = r"(?:[-@:.](?:latest|preview|exp|beta|stable|default|v\d+|\d{3,8}|\d{4}-\d\d-\d\d|\d\d-\d{2,4}|0))*"
+_VERSION: Final = (
+    r"(?:[-@:.](?:latest|preview|exp|beta|stable|default|v\d+|\d{3,8}|\d+k|\d{4}-\d\d-\d\d|\d\d-\d{2,4}|0))*"
+)
 
 
 def providers(source: Iterable[Any]) -> dict[str, DraftProvider]:
