@@ -19,7 +19,7 @@ HOUR = 3_600_000_000_000
 DAY = 24 * HOUR
 NOON = 1_795_000_000_000_000_000 // DAY * DAY + 12 * HOUR
 MEASURES = (
-    *("calls", "errors", "unpriced", "estimated", "input_tokens", "cache_read_tokens"),
+    *("calls", "errors", "unpriced", "estimated", "partial", "input_tokens", "cache_read_tokens"),
     *("cache_write_tokens", "output_tokens", "cost_nano"),
 )
 
@@ -40,6 +40,7 @@ def measured(events):
         "errors": sum(event.status == "error" for event in events),
         "unpriced": sum(event.cost_status == "unpriced" for event in events),
         "estimated": sum(event.cost_status == "estimated" for event in events),
+        "partial": sum(event.cost_status == "partial" for event in events),
         "input_tokens": sum(event.input_tokens or 0 for event in events),
         "cache_read_tokens": sum(event.cache_read_tokens or 0 for event in events),
         "cache_write_tokens": sum(event.cache_write_tokens or 0 for event in events),
@@ -289,7 +290,7 @@ events = st.lists(
                 "provider": st.sampled_from(["openai", "anthropic"]),
                 "operation": st.sampled_from(["chat", "embeddings"]),
                 "status": st.sampled_from(["ok", "error", "lost"]),
-                "cost_status": st.sampled_from(["priced", "unpriced", "estimated"]),
+                "cost_status": st.sampled_from(["priced", "unpriced", "estimated", "partial"]),
                 "request_model": names,
                 "response_model": names,
                 "tenant_id": names,

@@ -97,6 +97,14 @@ def test_estimates_losses_and_errors_are_counted_apart(ledger, store):
     ]
 
 
+def test_a_cost_that_leaves_something_out_is_said(ledger, store):
+    store(make(1, cost_status="partial", cost_missing=("web_search",)), make(2))
+    table = spend(ledger, ("tenant_id",))
+    (row,) = table.records()
+    assert (row["partial"], row["cost"]) == (1, Money("2.00"))
+    assert table.notes == ("1 call has a price for only a part of what was used: their cost is a lower bound.",)
+
+
 def test_a_refused_call_is_no_call(ledger, store):
     store(make(1, status="refused", cost_nano=0, input_tokens=None, output_tokens=None), make(2))
     table = spend(ledger)

@@ -114,7 +114,7 @@ class Ledger(Protocol):
             where: column → value that rows must have (None: rows that have none).
 
         Returns:
-            One dict a group: the dimensions, `calls`, `errors`, `unpriced`, `estimated`, `input_tokens`, `cache_read_tokens`,
+            One dict a group: the dimensions, `calls`, `errors`, `unpriced`, `estimated`, `partial`, `input_tokens`, `cache_read_tokens`,
             `cache_write_tokens`, `output_tokens`, `cost_nano`.
         """
         ...

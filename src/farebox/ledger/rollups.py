@@ -67,6 +67,7 @@ class Difference:
             sign if event.status == semconv.STATUS_ERROR else 0,
             sign if cost_status == semconv.COST_UNPRICED else 0,
             sign if cost_status == semconv.COST_ESTIMATED else 0,
+            sign if cost_status == semconv.COST_PARTIAL else 0,
             sign * (event.input_tokens or 0),
             sign * (event.cache_read_tokens or 0),
             sign * (event.cache_write_tokens or 0),
@@ -75,7 +76,7 @@ class Difference:
         )
         model = event.request_model or event.response_model or ""
         by_hour = (hour, event.kind, event.provider, model, event.operation, event.status)
-        by_day = (hour - hour % DAY_NS, event.tenant_id or "", event.task_type or "")
+        by_day = (hour - hour % DAY_NS, event.tenant_id or "", event.task_type or "", event.status)
         for sums, key in ((self._hours, by_hour), (self._days, by_day)):
             found = sums.get(key)
             if found is None:

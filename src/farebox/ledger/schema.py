@@ -85,6 +85,7 @@ MEASURES: Final = (
     "errors",
     "unpriced",
     "estimated",
+    "partial",
     "input_tokens",
     "cache_read_tokens",
     "cache_write_tokens",
@@ -98,6 +99,7 @@ MEASURE_OF_CALL: Final = (
     "status = 'error'",
     "cost_status = 'unpriced'",
     "cost_status = 'estimated'",
+    "cost_status = 'partial'",
     "coalesce(input_tokens, 0)",
     "coalesce(cache_read_tokens, 0)",
     "coalesce(cache_write_tokens, 0)",
@@ -109,7 +111,7 @@ MEASURE_OF_CALL: Final = (
 HOURS: Final = ("hour", "kind", "provider", "model", "operation", "status")
 """Key of `spend_by_hour`."""
 
-DAYS: Final = ("day", "tenant_id", "task_type")
+DAYS: Final = ("day", "tenant_id", "task_type", "status")
 """Key of `spend_by_day`."""
 
 

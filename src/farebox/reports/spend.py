@@ -55,7 +55,7 @@ def spend(
     )
 
 
-_COUNTS: Final = ("errors", "unpriced", "estimated", "refused", "lost")
+_COUNTS: Final = ("errors", "unpriced", "partial", "estimated", "refused", "lost")
 """Counted only where there are any; the last two by their status."""
 
 _SUMS: Final = ("calls", *_COUNTS, "input_tokens", "cache_read_tokens", "output_tokens", "cost_nano")
@@ -134,6 +134,10 @@ def _notes(total: Mapping[str, Any]) -> tuple[str, ...]:
     notes = []
     if total["unpriced"]:
         notes.append(f"{_calls(total['unpriced'])} no known price: every sum over them is a lower bound.")
+    if total["partial"]:
+        notes.append(
+            f"{_calls(total['partial'])} a price for only a part of what was used: their cost is a lower bound."
+        )
     if total["estimated"]:
         notes.append(f"{_calls(total['estimated'])} an estimated cost: the provider never said what was used.")
     if total["lost"]:
