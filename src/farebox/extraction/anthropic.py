@@ -26,16 +26,18 @@ def read(raw: dict[str, Any], units: dict[str, Count], notes: list[str], provide
         _tokens(raw, units, notes)
     if details := get("output_tokens_details"):
         thinking = part(details, "output_tokens_details", notes).get("thinking_tokens")
-        fields["reasoning"] = None if thinking is None else count(thinking, "thinking_tokens", notes)
+        if thinking is not None:
+            fields["reasoning"] = thinking if type(thinking) is int else count(thinking, "thinking_tokens", notes)
     if tier := get("service_tier"):
-        fields["service_tier"] = word(tier)
+        fields["service_tier"] = tier if type(tier) is str else word(tier)
         if tier == "batch":
             fields["batch"] = True
     if (geo := get("inference_geo")) and geo not in _NOWHERE:
         fields["geo"] = word(geo)
     if speed := get("speed"):
         fields["speed"] = word(speed)
-    _extras(raw, units, notes)
+    if get("server_tool_use") or "active_seconds" in raw or "fallback_credit" in raw:
+        _extras(raw, units, notes)
     return fields
 
 
@@ -84,7 +86,7 @@ def _tokens(raw: dict[str, Any], units: dict[str, Count], notes: list[str]) -> N
     if again and (again := count(again, "cache_read_input_tokens", notes)):
         units[semconv.CACHE_READ] = units.get(semconv.CACHE_READ, 0) + again
     lives = get("cache_creation")
-    if written or lives:
+    if written or (written is None and lives):
         _written(written, part(lives, "cache_creation", notes), units, notes)
     if output:
         units[semconv.OUTPUT] = units.get(semconv.OUTPUT, 0) + output

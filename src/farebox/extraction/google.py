@@ -83,11 +83,16 @@ _OUTPUT: Final = {"audio": semconv.OUTPUT_AUDIO, "image": semconv.OUTPUT_IMAGE, 
 
 
 def read(raw: dict[str, Any], units: dict[str, Count], notes: list[str], provider: str | None) -> dict[str, Any]:  # noqa: ARG001 - the readers' common signature
-    """Fill `units` and `notes` from `usageMetadata`, in either spelling; return the other fields of `Usage`."""
+    """Fill `units` and `notes` from a usage object of any interface of Google's; return the other fields of `Usage`."""
     if "total_input_tokens" in raw or "total_output_tokens" in raw:
         return _interaction(raw, units, notes)
     if "predictions_statistics" in raw or "predictions" in raw:
         return _prediction(raw, units, notes)
+    return _metadata(raw, units, notes)
+
+
+def _metadata(raw: dict[str, Any], units: dict[str, Count], notes: list[str]) -> dict[str, Any]:
+    """`usageMetadata`, in either spelling."""
     names = _CAMEL if _CAMEL.prompt in raw or not raw.keys() & _SNAKE_FIELDS else _SNAKE
     get = raw.get
     prompt, candidates, thoughts = get(names.prompt), get(names.candidates), get(names.thoughts)
@@ -100,23 +105,35 @@ def read(raw: dict[str, Any], units: dict[str, Count], notes: list[str], provide
         thoughts = count(thoughts, names.thoughts, notes)
     tool = count(tool, names.tool, notes) if (tool := get(names.tool)) else 0
     total = get(names.total)
-    if total is not None:
-        total = total if type(total) is int else count(total, names.total, notes)
-        if total != prompt + candidates + tool + (thoughts or 0):
-            candidates += _missing(raw, names, total - prompt - candidates - tool - (thoughts or 0), thoughts, notes)
+    if total is not None and total != prompt + candidates + tool + (thoughts or 0):
+        total = count(total, names.total, notes)
+        candidates += _missing(raw, names, (total, prompt + candidates + tool, thoughts or 0), notes)
     if not prompt and candidates and not tool:
         notes.append(f"{names.prompt} is missing")
+    _parts(raw, names, (prompt, candidates, thoughts or 0, tool), units, notes)
+    tier = get(names.tier) or get(names.traffic)
+    if tier:
+        return {"reasoning": thoughts, "total": total, "service_tier": tier if type(tier) is str else word(tier)}
+    return {"reasoning": thoughts, "total": total}
+
+
+def _parts(
+    raw: dict[str, Any],
+    names: _Names,
+    counts: tuple[int, int, int, int],
+    units: dict[str, Count],
+    notes: list[str],
+) -> None:
+    """Fill `units` from the counts of the prompt, the candidates, the thoughts and the tools."""
+    prompt, candidates, thoughts, tool = counts
     _prompt(raw, names, prompt, units, notes)
     if tool:
         units[semconv.INPUT_TOOL] = tool
-    given = get(names.candidates_by) or get(names.response_by)
-    _output(given, candidates, thoughts or 0, _Target(names, units, notes))
-    tier = word(get(names.tier)) or word(get(names.traffic))
-    return (
-        {"reasoning": thoughts, "total": total, "service_tier": tier}
-        if tier
-        else {"reasoning": thoughts, "total": total}
-    )
+    given = raw.get(names.candidates_by) or raw.get(names.response_by)
+    if given and candidates and not _only_text(given, names):
+        _output(given, candidates, thoughts, _Target(names, units, notes))
+    elif candidates or thoughts:
+        units[semconv.OUTPUT] = candidates + thoughts
 
 
 def merge(previous: dict[str, Any], latest: dict[str, Any]) -> dict[str, Any]:
@@ -147,15 +164,18 @@ def read_cache(raw: dict[str, Any], units: dict[str, Count], notes: list[str], p
     return {"total": total}
 
 
-def _missing(raw: dict[str, Any], names: _Names, gap: int, thoughts: int | None, notes: list[str]) -> int:
-    """Candidates that the object does not count although its total holds them; every other difference is noted."""
-    if raw.get(names.candidates) is None and raw.get(names.response) is None:
-        if gap > 0:
-            return gap
-    elif raw.get(names.response) is not None and thoughts and gap == -thoughts:
-        return 0  # Live leaves thoughts out of its total
-    total = count(raw.get(names.total), names.total, [])
-    notes.append(f"parts {total - gap}, total {total}")
+def _missing(raw: dict[str, Any], names: _Names, counts: tuple[int, int, int], notes: list[str]) -> int:
+    """Candidates that the object does not count although its total holds them; every other difference is noted.
+
+    `counts` are the total, the parts but for thoughts, and the thoughts.
+    """
+    total, parts, thoughts = counts
+    gap = total - parts - thoughts
+    live = raw.get(names.response) is not None
+    if gap > 0 and not live and raw.get(names.candidates) is None:
+        return gap
+    if gap and not (live and total == parts):  # Live leaves thoughts out of its total
+        notes.append(f"parts {parts + thoughts}, total {total}")
     return 0
 
 
@@ -264,14 +284,13 @@ def _only_text(given: Any, names: _Names) -> bool:
 
 
 def _output(given: Any, candidates: int, thoughts: int, target: _Target) -> None:
-    names, units, notes = target
+    """Split the candidates by modality; what no detail covers is text, and so are thoughts."""
     left = candidates + thoughts
-    if given and candidates and not _only_text(given, names):
-        for kind, tokens in _split(given, candidates, names, notes).items():
-            units[_OUTPUT[kind]] = tokens
-            left -= tokens
+    for kind, tokens in _split(given, candidates, target.names, target.notes).items():
+        target.units[_OUTPUT[kind]] = tokens
+        left -= tokens
     if left:
-        units[semconv.OUTPUT] = left
+        target.units[semconv.OUTPUT] = left
 
 
 def _interaction(raw: dict[str, Any], units: dict[str, Count], notes: list[str]) -> dict[str, Any]:
@@ -290,7 +309,7 @@ def _interaction(raw: dict[str, Any], units: dict[str, Count], notes: list[str])
         _CAMEL.candidates_by: get("output_tokens_by_modality"),
         _CAMEL.tier: get("service_tier"),
     }
-    fields = read(same, units, notes, None)
+    fields = _metadata(same, units, notes)
     grounding = get("grounding_tool_count")
     for entry in grounding if isinstance(grounding, list) else ():
         if "google_search" in str(part(entry, "grounding_tool_count", notes).get("type")):
