@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 import openai
+import pytest
 
 
 def test_calls_of_a_test_are_metered_into_a_ledger_of_its_own(farebox_provider, farebox_calls, tmp_path):
@@ -50,3 +51,22 @@ def test_pytest_finds_the_fixtures_in_any_project(tmp_path):
         check=False,
     )
     assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_plugin_costs_nothing_until_a_fixture_is_asked_for():
+    program = (
+        "import sys, farebox.testing.plugin\n"
+        "loaded = {'http.server', 'farebox.runtime', 'farebox.testing.provider'} & set(sys.modules)\n"
+        "assert not loaded, loaded\n"
+        "from farebox.testing import Billed, FakeProvider, Received\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_name_that_testing_does_not_have_is_refused_with_those_it_has():
+    import farebox.testing
+
+    assert all(getattr(farebox.testing, name) for name in farebox.testing.__all__)
+    with pytest.raises(AttributeError, match="it has Billed, FakeProvider, Received"):
+        _ = farebox.testing.FakeProvidr
