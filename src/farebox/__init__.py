@@ -1,33 +1,53 @@
-"""farebox sees, bounds and explains what a Python program spends on language models."""
+"""farebox sees, bounds and explains what a Python program spends on language models.
+
+Names only. Each is loaded from its home when it is first used: `import farebox` costs next to nothing in programs that meter late
+or not at all, and a test holds the table, the imports for type checkers and `__all__` to each other.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
-from farebox.budgets.budget import Budget
-from farebox.config import Settings
-from farebox.core.errors import BudgetExceeded, ConfigurationError, FareboxError, LedgerError, PriceError
-from farebox.core.event import CallEvent
-from farebox.core.money import Money
-from farebox.core.usage import Usage
-from farebox.pricing.calculate import Cost
-from farebox.pricing.context import PriceContext
-from farebox.pricing.face import price
-from farebox.pricing.guess import Estimate
-from farebox.runtime import Instrumentation, configure, flush, instrument, shutdown, uninstrument
-from farebox.scopes import Capture, carry
-from farebox.verbs import (
-    capture,
-    current_budget,
-    estimate,
-    missing,
-    open_ledger,
-    record_call,
-    should_warn_cost,
-    suppress,
-    track_budget,
-    tracked,
-)
+if TYPE_CHECKING:
+    from farebox.budgets.budget import Budget
+    from farebox.config import Settings
+    from farebox.core.errors import (
+        BudgetExceeded,
+        ConfigurationError,
+        FareboxError,
+        LedgerError,
+        PriceError,
+    )
+    from farebox.core.event import CallEvent
+    from farebox.core.money import Money
+    from farebox.core.usage import Usage
+    from farebox.pricing.calculate import Cost
+    from farebox.pricing.context import PriceContext
+    from farebox.pricing.face import price
+    from farebox.pricing.guess import Estimate
+    from farebox.runtime import (
+        Instrumentation,
+        configure,
+        flush,
+        instrument,
+        shutdown,
+        uninstrument,
+    )
+    from farebox.scopes import Capture, carry
+    from farebox.verbs import (
+        capture,
+        current_budget,
+        current_request_tracker,
+        estimate,
+        open_ledger,
+        record_call,
+        should_warn_cost,
+        suppress,
+        track_budget,
+        track_request_budget,
+        tracked,
+    )
 
 __all__ = [
     "Budget",
@@ -68,9 +88,50 @@ __all__ = [
 
 __version__ = "0.1.0.dev0"
 
-track_request_budget = track_budget
-current_request_tracker = current_budget
+_HOMES: Final = {
+    "Budget": "farebox.budgets.budget",
+    "BudgetExceeded": "farebox.core.errors",
+    "CallEvent": "farebox.core.event",
+    "Capture": "farebox.scopes",
+    "ConfigurationError": "farebox.core.errors",
+    "Cost": "farebox.pricing.calculate",
+    "Estimate": "farebox.pricing.guess",
+    "FareboxError": "farebox.core.errors",
+    "Instrumentation": "farebox.runtime",
+    "LedgerError": "farebox.core.errors",
+    "Money": "farebox.core.money",
+    "PriceContext": "farebox.pricing.context",
+    "PriceError": "farebox.core.errors",
+    "Settings": "farebox.config",
+    "Usage": "farebox.core.usage",
+    "capture": "farebox.verbs",
+    "carry": "farebox.scopes",
+    "configure": "farebox.runtime",
+    "current_budget": "farebox.verbs",
+    "current_request_tracker": "farebox.verbs",
+    "estimate": "farebox.verbs",
+    "flush": "farebox.runtime",
+    "instrument": "farebox.runtime",
+    "open_ledger": "farebox.verbs",
+    "price": "farebox.pricing.face",
+    "record_call": "farebox.verbs",
+    "should_warn_cost": "farebox.verbs",
+    "shutdown": "farebox.runtime",
+    "suppress": "farebox.verbs",
+    "track_budget": "farebox.verbs",
+    "track_request_budget": "farebox.verbs",
+    "tracked": "farebox.verbs",
+    "uninstrument": "farebox.runtime",
+}
 
 
 def __getattr__(name: str) -> Any:
-    raise missing(name, __all__)
+    home = _HOMES.get(name)
+    if home is None:
+        raise import_module("farebox.verbs").missing(name, __all__)
+    found = globals()[name] = getattr(import_module(home), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from farebox import runtime, scopes
 from farebox.budgets.budget import Budget, Strength
@@ -20,6 +20,8 @@ from farebox.core.usage import Usage
 from farebox.extraction.read import read
 from farebox.pricing import guess
 from farebox.pricing.guess import Estimate
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _WARN_TOKENS = 10_000
 _KINDS = {
@@ -76,6 +78,32 @@ def current_budget() -> Budget | None:
     """The innermost budget that binds calls made here, or None."""
     budgets = context.current().budgets
     return budgets[0] if budgets else None
+
+
+track_request_budget = track_budget
+"""The older name of `track_budget`."""
+
+current_request_tracker = current_budget
+"""The older name of `current_budget`."""
+
+
+@overload
+def tracked(task_type: F, /) -> F: ...
+
+
+@overload
+def tracked(
+    task_type: str | None = None,
+    *,
+    tenant_id: object = None,
+    workspace_id: object = None,
+    user_id: object = None,
+    chain_id: object = None,
+    session_id: object = None,
+    budget: Budget | Amount | None = None,
+    baseline_model: str | None = None,
+    tags: Mapping[str, object] | None = None,
+) -> scopes.Tracked: ...
 
 
 def tracked(

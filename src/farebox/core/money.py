@@ -13,7 +13,10 @@ from farebox.core.errors import ConfigurationError
 NANO: Final = 1_000_000_000
 """Nano-dollars in a dollar."""
 
-Amount: TypeAlias = int | float | str | Decimal
+Number: TypeAlias = int | float | Decimal
+"""What money computes with."""
+
+Amount: TypeAlias = Number | str
 """What a user may write for an amount of dollars."""
 
 # Wide enough that no sum, product or conversion of dollar amounts is rounded by the user's own decimal context.
@@ -61,55 +64,80 @@ class Money(Decimal):
     def __deepcopy__(self, memo: Any, /) -> Money:
         return self
 
+    def __add__(self, other: Any, /) -> Money:
+        return _money(Decimal.__add__(self, _exact(other)))
+
+    def __radd__(self, other: Any, /) -> Money:
+        return _money(Decimal.__radd__(self, _exact(other)))
+
+    def __sub__(self, other: Any, /) -> Money:
+        return _money(Decimal.__sub__(self, _exact(other)))
+
+    def __rsub__(self, other: Any, /) -> Money:
+        return _money(Decimal.__rsub__(self, _exact(other)))
+
+    def __mul__(self, other: Any, /) -> Money:
+        return _money(Decimal.__mul__(self, _exact(other)))
+
+    def __rmul__(self, other: Any, /) -> Money:
+        return _money(Decimal.__rmul__(self, _exact(other)))
+
+    def __truediv__(self, other: Any, /) -> Money:
+        return _money(Decimal.__truediv__(self, _exact(other)))
+
+    def __rtruediv__(self, other: Any, /) -> Money:
+        return _money(Decimal.__rtruediv__(self, _exact(other)))
+
+    def __floordiv__(self, other: Any, /) -> Money:
+        return _money(Decimal.__floordiv__(self, _exact(other)))
+
+    def __rfloordiv__(self, other: Any, /) -> Money:
+        return _money(Decimal.__rfloordiv__(self, _exact(other)))
+
+    def __mod__(self, other: Any, /) -> Money:
+        return _money(Decimal.__mod__(self, _exact(other)))
+
+    def __rmod__(self, other: Any, /) -> Money:
+        return _money(Decimal.__rmod__(self, _exact(other)))
+
+    def __neg__(self) -> Money:
+        return Money(Decimal.__neg__(self))
+
+    def __pos__(self) -> Money:
+        return Money(Decimal.__pos__(self))
+
+    def __abs__(self) -> Money:
+        return Money(Decimal.__abs__(self))
+
+    def __lt__(self, other: Any, /) -> bool:
+        return Decimal.__lt__(self, _exact(other))
+
+    def __le__(self, other: Any, /) -> bool:
+        return Decimal.__le__(self, _exact(other))
+
+    def __gt__(self, other: Any, /) -> bool:
+        return Decimal.__gt__(self, _exact(other))
+
+    def __ge__(self, other: Any, /) -> bool:
+        return Decimal.__ge__(self, _exact(other))
+
+    def __eq__(self, other: object, /) -> bool:
+        return Decimal.__eq__(self, _exact(other))
+
+    def __ne__(self, other: object, /) -> bool:
+        return Decimal.__ne__(self, _exact(other))
+
     __hash__ = Decimal.__hash__
 
 
-def _decimal(value: Any) -> Any:
+def _exact(value: Any) -> Any:
     """A float by its shortest representation; anything else as it is."""
     return Decimal(repr(value)) if isinstance(value, float) else value
 
 
-def _wrap(value: Any) -> Any:
+def _money(value: Any) -> Any:
+    """A result as Money; `NotImplemented` stays what it is."""
     return Money(value) if isinstance(value, Decimal) else value
-
-
-def _arithmetic(name: str) -> None:
-    inherited = getattr(Decimal, name)
-
-    def operator(self: Money, other: Any, /) -> Any:
-        return _wrap(inherited(self, _decimal(other)))
-
-    operator.__name__ = name
-    setattr(Money, name, operator)
-
-
-def _unary(name: str) -> None:
-    inherited = getattr(Decimal, name)
-
-    def operator(self: Money) -> Any:
-        return _wrap(inherited(self))
-
-    operator.__name__ = name
-    setattr(Money, name, operator)
-
-
-def _comparison(name: str) -> None:
-    inherited = getattr(Decimal, name)
-
-    def operator(self: Money, other: Any, /) -> Any:
-        return inherited(self, _decimal(other))
-
-    operator.__name__ = name
-    setattr(Money, name, operator)
-
-
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod"):
-    _arithmetic(f"__{_name}__")
-    _arithmetic(f"__r{_name}__")
-for _name in ("neg", "pos", "abs"):
-    _unary(f"__{_name}__")
-for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
-    _comparison(f"__{_name}__")
 
 
 def parse_amount(value: object, *, what: str) -> int:
