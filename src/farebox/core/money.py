@@ -135,7 +135,7 @@ def _exact(value: Any) -> Any:
     return Decimal(repr(value)) if isinstance(value, float) else value
 
 
-def _money(value: Any) -> Any:
+def _money(value: Any) -> Money:
     """A result as Money; `NotImplemented` stays what it is."""
     return Money(value) if isinstance(value, Decimal) else value
 
