@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import collections
+import copy
 import gc
 import http.server
 import inspect
@@ -64,7 +65,8 @@ class RecordedCall:
     """A call as the meter sees it: what it was opened with, and each end it was given."""
 
     def __init__(self, request: Any) -> None:
-        self.request = request
+        self.request = copy.copy(request)
+        request.body = None  # as the meter does: a call in flight keeps no prompt alive
         self.first_chunks = 0
         self.ends: list[dict[str, Any]] = []
 
@@ -179,7 +181,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if streams:
             self._stream(server, server.events.popleft() if server.events else events_for(self.path, body))
         else:
-            self._json(200, server.bodies.popleft() if server.bodies else body_for(self.path, body))
+            self._json(200, server.bodies.popleft() if server.bodies else body_for(self.path))
 
     def _json(self, status: int, content: Any) -> None:
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
@@ -228,43 +230,51 @@ def aws_frame(event: Any) -> bytes:
     return message + struct.pack(">I", binascii.crc32(message))
 
 
-def body_for(path: str, body: Any) -> Any:
+def chat_body() -> dict[str, Any]:
+    said = {"role": "assistant", "content": '{"answer": 4}'}
+    choice = {"index": 0, "message": said, "finish_reason": "stop", "logprobs": None}
+    return {
+        "id": "chat-1", "object": "chat.completion", "created": 1, "model": "gpt-answered", "choices": [choice],
+        "usage": CHAT_USAGE, "service_tier": "default",
+    }  # fmt: skip
+
+
+def text_body() -> dict[str, Any]:
+    choice = {"index": 0, "text": "four", "finish_reason": "stop", "logprobs": None}
+    return {
+        "id": "text-1", "object": "text_completion", "created": 1, "model": "gpt-text", "choices": [choice],
+        "usage": EMBEDDING_USAGE | {"completion_tokens": 0},
+    }  # fmt: skip
+
+
+def embeddings_body() -> dict[str, Any]:
+    data = [{"object": "embedding", "index": 0, "embedding": base64.b64encode(struct.pack("<2f", 0.5, 1)).decode()}]
+    return {"object": "list", "data": data, "model": "embed-answered", "usage": EMBEDDING_USAGE}
+
+
+def predicted_body() -> dict[str, Any]:
+    statistics = {"truncated": False, "token_count": 4}
+    return {
+        "predictions": [{"embeddings": {"values": [0.5], "statistics": statistics}}],
+        "metadata": {"billableCharacterCount": 9},
+    }
+
+
+def body_for(path: str) -> Any:
+    bodies: dict[str, Any] = {
+        "/chat/completions": chat_body,
+        "/completions": text_body,
+        "/responses": response,
+        "/embeddings": embeddings_body,
+        "/count_tokens": lambda: {"input_tokens": 3},
+        ":countTokens": lambda: {"totalTokens": 3},
+        ":generateContent": lambda: gemini_chunk("four", finish="STOP"),
+        ":embedContent": lambda: {"embedding": {"values": [0.5]}, "usageMetadata": {"promptTokenCount": 4}},
+        ":batchEmbedContents": lambda: {"embeddings": [{"values": [0.5]}], "usageMetadata": {"promptTokenCount": 4}},
+        ":predict": predicted_body,
+    }
     path = path.partition("?")[0]
-    if path.endswith("/chat/completions"):
-        said = {"role": "assistant", "content": '{"answer": 4}'}
-        choice = {"index": 0, "message": said, "finish_reason": "stop", "logprobs": None}
-        return {
-            "id": "chat-1", "object": "chat.completion", "created": 1, "model": "gpt-answered", "choices": [choice],
-            "usage": CHAT_USAGE, "service_tier": "default",
-        }  # fmt: skip
-    if path.endswith("/completions"):
-        choice = {"index": 0, "text": "four", "finish_reason": "stop", "logprobs": None}
-        return {
-            "id": "text-1", "object": "text_completion", "created": 1, "model": "gpt-text", "choices": [choice],
-            "usage": EMBEDDING_USAGE | {"completion_tokens": 0},
-        }  # fmt: skip
-    if path.endswith("/responses"):
-        return response()
-    if path.endswith("/embeddings"):
-        data = [{"object": "embedding", "index": 0, "embedding": base64.b64encode(struct.pack("<2f", 0.5, 1)).decode()}]
-        return {"object": "list", "data": data, "model": "embed-answered", "usage": EMBEDDING_USAGE}
-    if path.endswith("/count_tokens"):
-        return {"input_tokens": 3}
-    if path.endswith(":generateContent"):
-        return gemini_chunk("four", finish="STOP")
-    if path.endswith(":countTokens"):
-        return {"totalTokens": 3}
-    if path.endswith(":batchEmbedContents"):
-        return {"embeddings": [{"values": [0.5]}], "usageMetadata": {"promptTokenCount": 4}}
-    if path.endswith(":embedContent"):
-        return {"embedding": {"values": [0.5]}, "usageMetadata": {"promptTokenCount": 4}}
-    if path.endswith(":predict"):
-        statistics = {"truncated": False, "token_count": 4}
-        return {
-            "predictions": [{"embeddings": {"values": [0.5], "statistics": statistics}}],
-            "metadata": {"billableCharacterCount": 9},
-        }
-    return message()
+    return next((make() for end, make in bodies.items() if path.endswith(end)), None) or message()
 
 
 def response(**members: Any) -> dict[str, Any]:
@@ -434,7 +444,7 @@ class Both:
 
     def ask(self, call: Any, **options: Any) -> Any:
         """The result of `call(client)`; streams are read to the end into a list."""
-        return self.use(lambda client: call(client), all_pieces, **options)
+        return self.use(call, all_pieces, **options)
 
     def use(self, call: Any, consume: Any = None, **options: Any) -> Any:
         """Hand the result of `call(client)` to `consume` (a function or coroutine function), while the client is open."""

@@ -166,7 +166,7 @@ def test_an_answer_that_cannot_be_parsed_was_billed_all_the_same(anthropic, serv
         answer: int
 
     server.bodies.append(wire.message(content=[{"type": "text", "text": "four"}]))
-    with pytest.raises(Exception, match="validation error|JSON"):
+    with pytest.raises(Exception, match=r"validation error|JSON"):
         anthropic.ask(lambda client: client.messages.parse(**ASK, output_format=Sum))
     assert (meter.call.raw, meter.call.end["status"]) == (wire.MESSAGE_USAGE, "error")
 

@@ -234,8 +234,8 @@ class HookState(msgspec.Struct, frozen=True):
         distribution: name of the SDK on the package index.
         version: installed version, or None.
         target: the function.
-        state: "hooked", "waiting" (the SDK is not imported yet), "shared" (another installation holds it), "missing" (this
-            version has no such function), "absent" (not installed), "faulty" or "undone".
+        state: "hooked", "waiting" (the SDK is not imported yet), "missing" (this version has no such function), "absent" (not
+            installed), "faulty" or "undone".
         detail: more, in words.
     """
 
@@ -243,5 +243,5 @@ class HookState(msgspec.Struct, frozen=True):
     distribution: str
     version: str | None
     target: str
-    state: Literal["hooked", "waiting", "shared", "missing", "absent", "faulty", "undone"]
+    state: Literal["hooked", "waiting", "missing", "absent", "faulty", "undone"]
     detail: str = ""

@@ -21,66 +21,81 @@ from farebox.instruments.wrapper import Layer
 
 __all__ = ["Installed", "WireOptions", "install"]
 
-State = Literal["hooked", "waiting", "shared", "missing", "absent", "faulty", "undone"]
+State = Literal["hooked", "waiting", "missing", "absent", "faulty", "undone"]
 
 _lock: Final = threading.RLock()
 """Held while attributes of an SDK are exchanged; never while user code runs."""
 
 
 class _Seat:
-    """One hook of one installation: where it sits, and how it got there."""
+    """One hook of one installation: where it sits, and how it got there.
+
+    The first installation to reach a function wraps it; later ones join the same wrapper and take over when the first leaves.
+    """
 
     def __init__(self, instrument: Instrument, hook: Hook, layer: Layer) -> None:
         self.instrument = instrument
         self.hook = hook
-        self.layer = layer
         self.state: State = "waiting"
         self.detail = ""
+        self._layer = layer
+        self._meter = layer.meter
+        self._options = layer.options
         self._parent: Any = None
         self._name = ""
-        self._original: Any = None
-        self._ours: Any = None
 
     def sit(self, module: ModuleType) -> None:
-        """Wrap the function, unless this was undone meanwhile or somebody's wrapper of ours is in place already."""
+        """Wrap the function, or join the wrapper that is there; nothing when this was undone meanwhile."""
         with _lock:
-            if self.state != "waiting":
-                return
-            self.state, self.detail = attempt(self._wrap, module, on_error=lambda error: ("faulty", repr(error)))
+            if self.state == "waiting":
+                self.state, self.detail = attempt(self._wrap, module, on_error=lambda error: ("faulty", repr(error)))
 
     def _wrap(self, module: ModuleType) -> tuple[State, str]:
         from wrapt import FunctionWrapper
 
-        *path, name = self.hook.attribute.split(".")
-        parent: Any = module
+        *path, self._name = self.hook.attribute.split(".")
+        self._parent = module
         for part in path:
-            parent = getattr(parent, part, None)
+            self._parent = getattr(self._parent, part, None)
         # Read from `vars`: restoring what `getattr` gives would turn a descriptor into something else.
-        original = vars(parent).get(name) if parent is not None else None
-        if original is None:
+        found = None if self._parent is None else vars(self._parent).get(self._name)
+        if found is None:
             return "missing", f"{self.hook.target} is not there in this version"
-        for layer in _layers(original):
-            if layer.active:
-                return "shared", "wrapped by an earlier installation, which goes on metering"
-            # Another patcher stands above a wrapper of ours that was undone: it is woken, not doubled.
-            layer.meter, layer.options, layer.active = self.layer.meter, self.layer.options, True
-            self.layer = layer
-            return "hooked", "under another patcher"
-        wrapped: Any = FunctionWrapper(original, self.layer.wrapper())
-        wrapped._self_farebox = self.layer  # noqa: SLF001 - wrapt's word for an attribute of the wrapper itself
-        self._parent, self._name, self._original, self._ours = parent, name, original, wrapped
-        setattr(parent, name, wrapped)
-        return "hooked", ""
+        layer = next(_layers(found), None)
+        if layer is None:
+            wrapped: Any = FunctionWrapper(found, self._layer.wrapper())
+            wrapped._self_farebox = self._layer  # noqa: SLF001 - wrapt's word for an attribute of the wrapper itself
+            setattr(self._parent, self._name, wrapped)
+            self._layer.replaces(found, wrapped)
+            layer = self._layer
+        self._layer = layer
+        layer.holders.append(self)
+        if layer.holders[0] is self:
+            self._take()
+        return "hooked", "" if found is layer.ours or layer.original is found else "under another patcher"
+
+    def _take(self) -> None:
+        self._layer.meter, self._layer.options, self._layer.active = self._meter, self._options, True
 
     def leave(self) -> None:
-        """Put the very original back where ours is on top; where another patcher stands above, let calls pass through."""
+        """Let the next installation take over; after the last, put the very original back where ours is on top.
+
+        Where another patcher stands above, calls pass through from then on.
+        """
         with _lock:
-            if self.state == "hooked":
-                self.layer.active = False
-                if self._ours is not None and vars(self._parent).get(self._name) is self._ours:
-                    setattr(self._parent, self._name, self._original)
-            if self.state in {"hooked", "waiting", "shared"}:
-                self.state, self.detail = "undone", ""
+            if self.state not in {"hooked", "waiting"}:
+                return
+            self.state, self.detail = "undone", ""
+            layer = self._layer
+            if self not in layer.holders:
+                return
+            layer.holders.remove(self)
+            if layer.holders:
+                layer.holders[0]._take()  # noqa: SLF001 - a seat like this one
+                return
+            layer.active = False
+            if vars(self._parent).get(self._name) is layer.ours:
+                setattr(self._parent, self._name, layer.original)
 
 
 def _layers(function: Any) -> Iterator[Layer]:

@@ -57,9 +57,15 @@ class Opened(msgspec.Struct, gc=False):
 
 
 class Layer:
-    """What our wrapper around one function knows: whom it reports to, and whether it is switched on."""
+    """What our wrapper around one function knows: whom it reports to, and whether it is switched on.
 
-    __slots__ = ("_hook", "active", "dialect", "meter", "options")
+    Attributes:
+        holders: installations that want it, the one that it reports to first.
+        original: what was wrapped.
+        ours: the wrapper in its place.
+    """
+
+    __slots__ = ("_hook", "active", "dialect", "holders", "meter", "options", "original", "ours")
 
     def __init__(
         self, instrument: Instrument, hook: Hook, meter: Callable[[], Meter | None], options: WireOptions
@@ -68,7 +74,14 @@ class Layer:
         self._hook = hook
         self.meter = meter
         self.options = options
-        self.active = True
+        self.active = False
+        self.holders: list[Any] = []
+        self.original: Any = None
+        self.ours: Any = None
+
+    def replaces(self, original: Any, ours: Any) -> None:
+        """Remember what stands where."""
+        self.original, self.ours = original, ours
 
     def wrapper(self) -> Callable[..., Any]:
         """The function that wrapt calls."""
