@@ -14,7 +14,50 @@ from farebox.extraction.read import READERS
 
 ODD = [None, "", "12", "1.5", "x", -3, 2.5, 7.0, True, [], ["x"], {}, {"a": {}}, float("nan"), float("inf"), 10**30]
 FIELDS = sorted(
-    ["prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details", "input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details", "cache_creation", "cache_creation_input_tokens", "cache_read_input_tokens", "iterations", "output_tokens_details", "server_tool_use", "service_tier", "speed", "inference_geo", "active_seconds", "fallback_credit", "cost", "seconds", "promptTokenCount", "candidatesTokenCount", "totalTokenCount", "thoughtsTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount", "promptTokensDetails", "cacheTokensDetails", "candidatesTokensDetails", "trafficType", "serviceTier", "total_input_tokens", "grounding_tool_count", "predictions", "inputTokens", "outputTokens", "totalTokens", "cacheDetails", "svg_usage", "cost_in_usd_ticks"]
+    [
+        "prompt_tokens",
+        "completion_tokens",
+        "total_tokens",
+        "prompt_tokens_details",
+        "completion_tokens_details",
+        "input_tokens",
+        "output_tokens",
+        "input_tokens_details",
+        "output_tokens_details",
+        "cache_creation",
+        "cache_creation_input_tokens",
+        "cache_read_input_tokens",
+        "iterations",
+        "output_tokens_details",
+        "server_tool_use",
+        "service_tier",
+        "speed",
+        "inference_geo",
+        "active_seconds",
+        "fallback_credit",
+        "cost",
+        "seconds",
+        "promptTokenCount",
+        "candidatesTokenCount",
+        "totalTokenCount",
+        "thoughtsTokenCount",
+        "cachedContentTokenCount",
+        "toolUsePromptTokenCount",
+        "promptTokensDetails",
+        "cacheTokensDetails",
+        "candidatesTokensDetails",
+        "trafficType",
+        "serviceTier",
+        "total_input_tokens",
+        "grounding_tool_count",
+        "predictions",
+        "inputTokens",
+        "outputTokens",
+        "totalTokens",
+        "cacheDetails",
+        "svg_usage",
+        "cost_in_usd_ticks",
+    ]
 )
 
 

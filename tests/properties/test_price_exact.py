@@ -33,7 +33,25 @@ MODELS = st.sampled_from(
 )
 UNITS = st.dictionaries(
     st.sampled_from(
-        ["input", "cache_read", "cache_write_5m", "cache_write_30m", "cache_write_1h", "cache_write_12h", "output", "input_audio", "output_audio", "input_image", "output_image", "cache_read_audio", "web_search", "file_search", "google_search_queries", "input_tool", "foo_call"]
+        [
+            "input",
+            "cache_read",
+            "cache_write_5m",
+            "cache_write_30m",
+            "cache_write_1h",
+            "cache_write_12h",
+            "output",
+            "input_audio",
+            "output_audio",
+            "input_image",
+            "output_image",
+            "cache_read_audio",
+            "web_search",
+            "file_search",
+            "google_search_queries",
+            "input_tool",
+            "foo_call",
+        ]
     ),
     COUNTS,
     max_size=8,
