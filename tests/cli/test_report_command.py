@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 import sqlite3
@@ -11,6 +12,7 @@ import sys
 
 import pytest
 
+import farebox.cli
 from farebox.cli.app import COMMANDS
 
 
@@ -141,6 +143,10 @@ def test_the_module_runs_as_the_command_and_loads_no_report_for_its_version():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split()[-1][0].isdigit()
+
+
+def test_the_module_is_the_command_and_does_not_run_when_it_is_imported():
+    assert importlib.import_module("farebox.__main__").main is farebox.cli.main
 
 
 def test_no_colour_codes_go_into_a_pipe(written):

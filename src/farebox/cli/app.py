@@ -50,6 +50,6 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: farebox report --by tenant --since 7d",
 )
-@click.version_option(package_name="farebox", message="%(prog)s %(version)s")
+@click.version_option(package_name="farebox", message="farebox %(version)s")
 def main() -> None:
     """What a program spends on language models: metered, bounded, written down."""
