@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -89,6 +90,8 @@ def test_closing_keeps_a_call_in_flight_for_whoever_adopts(tmp_path, make_event)
     journal.occupy(event)
     journal.release(journal.end())
     journal.close()
+    (found,) = journals(tmp_path)
+    assert found == journal.id
     for orphan in orphans(tmp_path):
         assert [lost.id for lost in orphan.lost()] == [event.id]
 
@@ -468,6 +471,7 @@ def in_child(work):
     """Run `work` in a forked child; its exit code is 0 when it raised nothing."""
     child = os.fork()
     if child == 0:
+        signal.alarm(20)  # a child that hangs is a child that died
         code = 1
         try:
             work()
