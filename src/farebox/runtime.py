@@ -8,7 +8,9 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import time
 import weakref
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -140,7 +142,7 @@ def configure(**settings: Any) -> None:
             _state.arguments = merged
             return
         runtime = Runtime(wanted)
-        runtime.ledger_path.check()
+        _check(runtime.ledger_path)
         before, _state.runtime, _state.arguments = _state.runtime, runtime, merged
         _watch()
     if before is not None:
@@ -212,7 +214,7 @@ def instrument(*names: str, **settings: Any) -> Instrumentation:
     if runtime.settings.disabled:
         logger.info("farebox is disabled: nothing is metered")
         return Instrumentation(names, None)
-    runtime.ledger_path.check()
+    _check(runtime.ledger_path)
     runtime.recorder.make()
     installed = install(
         names,
@@ -237,8 +239,7 @@ def uninstrument() -> None:
 
 def flush(timeout: float = 5.0) -> bool:
     """Wait until every event of this process is in the ledger; False when `timeout` seconds were not enough."""
-    runtime = _state.runtime
-    return True if runtime is None else runtime.recorder.flush(timeout)
+    return _all(lambda runtime, left: runtime.recorder.flush(left), timeout)
 
 
 def shutdown(timeout: float = 5.0) -> bool:
@@ -246,8 +247,23 @@ def shutdown(timeout: float = 5.0) -> bool:
 
     Events that come later start it again.
     """
-    runtime = _state.runtime
-    return True if runtime is None else runtime.recorder.close(timeout)
+    done = _all(lambda runtime, left: runtime.recorder.close(left), timeout)
+    _state.retired = [runtime for runtime in _state.retired if runtime.meter.open_calls]
+    return done
+
+
+def _all(do: Callable[[Runtime, float], bool], timeout: float) -> bool:
+    """Do it with every runtime that may still have events, within `timeout` seconds in all."""
+    deadline = time.monotonic() + timeout
+    runtimes = [*_state.retired, *([] if _state.runtime is None else [_state.runtime])]
+    done = [do(runtime, max(0.0, deadline - time.monotonic())) for runtime in runtimes]
+    return all(done)
+
+
+def _check(location: Location) -> None:
+    """See that the ledger can be used, now and not in the background later."""
+    if not location.check():
+        open_ledger(location).close()
 
 
 def _opened(location: Location, *, read_only: bool) -> Ledger:

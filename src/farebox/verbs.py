@@ -208,6 +208,8 @@ def record_call(
         raise ConfigurationError(f"status={status!r} is not known: use one of {', '.join(sorted(_STATUSES))}")
     if started_at is not None and started_at.tzinfo is None:
         raise ConfigurationError(f"started_at={started_at} has no time zone: give datetime.now(UTC), for example")
+    if duration is not None and not duration >= 0:
+        raise ConfigurationError(f"duration={duration!r} cannot be used: give seconds of at least 0")
     found = usage if isinstance(usage, Usage) else read(dict(usage), api=None, provider=provider)
     request = CallRequest(provider=provider, operation=operation, api="", model=model)
     nano = None if cost is None else parse_amount(cost, what="cost")

@@ -95,7 +95,7 @@ class GeneratedPieces:
             for name, calls in (reading.tool_calls or {}).items():
                 self._calls[name] = max(calls, self._calls.get(name, 0))
 
-    def reading(self, last: Any) -> Reading:
+    def reading(self, last: Any, *, ended: bool) -> Reading:
         """What the chunks said so far."""
         piece = self._latest or last
         if piece is None:
@@ -109,7 +109,8 @@ class GeneratedPieces:
             reading.tier = header(piece.headers, self._row.tier_header)
         reading.tool_calls = self._calls or reading.tool_calls
         reading.tools = tuple(self._tools) or reading.tools
-        reading.whole = reading.usage is not None and ('"finishReason"' in text or '"blockReason"' in text)
+        finished = ended or '"finishReason"' in text or '"blockReason"' in text
+        reading.whole = reading.usage is not None and finished
         return reading
 
 

@@ -108,8 +108,13 @@ class Pieces(Protocol):
         """Take note of a piece that may say something."""
         ...
 
-    def reading(self, last: Any) -> Reading:
-        """What was said so far; `last` is the last piece of all, noted or not."""
+    def reading(self, last: Any, *, ended: bool) -> Reading:
+        """What was said so far.
+
+        Args:
+            last: the last piece of all, noted or not.
+            ended: whether the stream came to its end.
+        """
         ...
 
 

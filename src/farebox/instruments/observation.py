@@ -144,9 +144,7 @@ class Observation:
 
     def exhausted(self) -> None:
         """The stream came to its end."""
-        reading = self._seen()
-        # A stream of typed events that lacks its last event was cut by a server that closed politely.
-        self._settle(semconv.STATUS_OK, reading)
+        self._settle(semconv.STATUS_OK, self._seen(ended=True))
 
     def left(self) -> None:
         """The stream was closed, dropped or forgotten; no matter once its usage is whole."""
@@ -156,10 +154,10 @@ class Observation:
         reading = self._seen()
         self._settle(semconv.STATUS_OK if reading.whole else semconv.STATUS_ABANDONED, reading)
 
-    def _seen(self) -> Reading:
+    def _seen(self, *, ended: bool = False) -> Reading:
         if self._collector is None:
             return Reading(whole=False)
-        return contained("read a stream", self._collector.reading, self.last) or Reading(whole=False)
+        return contained("read a stream", self._collector.reading, self.last, ended=ended) or Reading(whole=False)
 
     # --- the end
 

@@ -37,11 +37,11 @@ class UsagePieces:
         if member(piece, "usage") is not None:
             self._holder = piece
 
-    def reading(self, last: Any) -> Reading:
+    def reading(self, last: Any, *, ended: bool) -> Reading:
         """What the last usage says; hosts that hide it elsewhere are asked at the end only."""
         if self._holder is not None:
             reading = read(self._holder, self._row, self._asked)
-            reading.whole = _ended(self._holder)
+            reading.whole = ended or _final(self._holder)
             return reading
         if last is None:
             return Reading(whole=False)
@@ -56,7 +56,7 @@ def bare(piece: Any) -> bool:
     return member(piece, "usage") is not None and not member(piece, "choices")
 
 
-def _ended(piece: Any) -> bool:
+def _final(piece: Any) -> bool:
     """Whether a chunk's usage is the final one: it has no choices left, or one that is finished. Some hosts send running totals."""
     choices = member(piece, "choices")
     if not isinstance(choices, list) or not choices:
@@ -124,8 +124,8 @@ class EventPieces:
         latest.whole = before.whole or kind in self._ends
         self._reading = latest
 
-    def reading(self, last: Any) -> Reading:  # noqa: ARG002 - the collectors' common signature
-        """What the events said so far."""
+    def reading(self, last: Any, *, ended: bool) -> Reading:  # noqa: ARG002 - the collectors' common signature
+        """What the events said so far; a stream that ends without its last event was cut by a server that closed politely."""
         return self._reading
 
 

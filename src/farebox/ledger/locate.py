@@ -15,6 +15,9 @@ from farebox.core.errors import LedgerError
 APPLICATION_ID: Final = 0x46415245
 """What the header of a ledger file says of its application: "FARE" in ASCII."""
 
+SCHEMA_VERSION: Final = 1
+"""Number of the last migration that this farebox has; the header's user version says the file's."""
+
 _URL: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _SQLITE: Final = b"SQLite format 3\0"
 
@@ -32,14 +35,18 @@ class Location(msgspec.Struct, frozen=True):
     path: Path
     url: str
 
-    def check(self) -> None:
-        """Look whether a ledger can be here, without opening it.
+    def check(self) -> bool:
+        """Look whether a ledger can be here, without opening it: SQLite's header tells most.
+
+        Returns:
+            Whether the header was enough to know. A database that names no application may be any program's, or a ledger that is
+            being made at this moment.
 
         Raises:
             LedgerError: a directory or somebody else's file is in the way; the message names the path and the remedy.
         """
         if self.scheme != "sqlite":
-            return
+            return True
         if self.path.is_dir():
             raise LedgerError(
                 f"{self.path} is a directory, and the ledger is a file: name a file in it, for example {self.path / 'ledger.db'}"
@@ -48,17 +55,29 @@ class Location(msgspec.Struct, frozen=True):
             with self.path.open("rb") as file:
                 header = file.read(100)
         except FileNotFoundError:
-            return
+            return True
         except OSError as error:
             raise LedgerError(
                 f"{self.path} cannot be read ({error.strerror}): set its rights or name another ledger"
             ) from error
         if header and not header.startswith(_SQLITE):
             raise LedgerError(f"{self.path} is no SQLite database: name another file; nothing of it was changed")
-        if header and int.from_bytes(header[68:72], "big") not in (0, APPLICATION_ID):
+        application, version = int.from_bytes(header[68:72], "big"), int.from_bytes(header[60:64], "big")
+        if application not in (0, APPLICATION_ID):
             raise LedgerError(
                 f"{self.path} is a database of another program: name another file; nothing of it was changed"
             )
+        if application == APPLICATION_ID and version > SCHEMA_VERSION:
+            raise LedgerError(f"{self.path} {newer(version)}")
+        return not header or application == APPLICATION_ID
+
+
+def newer(found: int) -> str:
+    """What is wrong with a ledger of a later schema, and the remedy; the path goes in front."""
+    return (
+        f"was written by a newer farebox (schema {found}, this one knows {SCHEMA_VERSION}): upgrade farebox; "
+        "nothing was changed"
+    )
 
 
 def ledger_path(setting: str | os.PathLike[str] | Location | None) -> Location:

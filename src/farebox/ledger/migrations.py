@@ -12,7 +12,7 @@ from typing import Final
 
 from farebox.core.errors import LedgerError
 from farebox.ledger import schema
-from farebox.ledger.locate import APPLICATION_ID
+from farebox.ledger.locate import APPLICATION_ID, newer
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -66,9 +66,7 @@ def check(connection: sqlite3.Connection, *, complete: bool) -> None:
     """
     found = version(connection)
     if found > len(MIGRATIONS):
-        raise LedgerError(
-            f"was written by a newer farebox (schema {found}, this one knows {len(MIGRATIONS)}): upgrade farebox; nothing was changed"
-        )
+        raise LedgerError(newer(found))
     if complete and found < len(MIGRATIONS):
         raise LedgerError(
             f"has schema {found} and needs {len(MIGRATIONS)}: open it once without read_only, so that it can be brought up to date"
@@ -88,7 +86,9 @@ def migrate(connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         try:
             if version(connection) < number:
+                # Both stand in the file's header, where they can be read without opening it.
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {number}")
                 connection.execute(schema.MIGRATIONS)
                 function(connection)
                 connection.execute(

@@ -104,6 +104,7 @@ class Recorder:
     def flush(self, timeout: float) -> bool:
         """Wait until everything appended before this call is in the ledger; False when that took too long."""
         if self._waiting:
+            self._tried_at = -_RETRY_NS  # whoever waits for the ledger wants a try now
             self._made()
         if self.writer is None:
             return not self._waiting
@@ -135,6 +136,8 @@ class Recorder:
             return self.journal
         self._tried_at = now
         contained("journal", self.make)
+        if self.journal is not None:
+            self._tried_at = -_RETRY_NS
         return self.journal
 
     def _wait(self, event: CallEvent) -> None:
