@@ -79,7 +79,8 @@ def stress(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """What a call costs; prints figures."""
     session.install("-e", ".", *group("sdks", "test", "prices"))
-    session.run("pytest", "tests/benchmarks", "-s", "-p", "no:randomly", *session.posargs)
+    for script in sorted(Path("tests/benchmarks").glob("bench_*.py")):
+        session.run("python", os.fspath(script), *session.posargs)
 
 
 @nox.session
