@@ -65,7 +65,7 @@ def estimate(
         raise ConfigurationError(
             f"content of type {type(content).__name__} cannot be estimated: give a text, messages or a body"
         )
-    if max_output_tokens is not None and (not isinstance(max_output_tokens, int) or max_output_tokens < 0):
+    if max_output_tokens is not None and max_output_tokens < 0:
         raise ConfigurationError(
             f"max_output_tokens={max_output_tokens!r} cannot be used: give a whole number of at least 0"
         )
