@@ -53,12 +53,13 @@ def test_a_stream_that_says_no_usage_has_none(openai, hooked, meter):
     [
         ({"x_groq": {"usage": {"prompt_tokens": 1, "total_tokens": 2}}}, {"prompt_tokens": 1, "total_tokens": 2}),
         ({"usage": {"prompt_tokens": 3}}, {"prompt_tokens": 3}),
+        ({"usage": {"prompt_tokens": 3}, "choices": [{"index": 0, "delta": {}}]}, {"prompt_tokens": 3}),
     ],
 )
 def test_usage_is_found_where_other_hosts_put_it(openai, server, hooked, meter, wire, last, expected):
     server.events.append([wire.chat_chunk("four"), wire.chat_chunk(finish="stop", **last), "[DONE]"])
     openai.ask(lambda client: stream(client, stream_options={"include_usage": False}))
-    assert meter.call.raw == expected
+    assert (meter.call.raw, meter.call.end["partial"]) == (expected, False)
 
 
 def test_usage_inside_the_choice_is_found(openai, server, hooked, meter, wire):
