@@ -108,7 +108,7 @@ def _metadata(raw: dict[str, Any], units: dict[str, Count], notes: list[str]) ->
     if total is not None and total != prompt + candidates + tool + (thoughts or 0):
         total = count(total, names.total, notes)
         candidates += _missing(raw, names, (total, prompt + candidates + tool, thoughts or 0), notes)
-    if not prompt and candidates and not tool:
+    if not prompt and candidates and not tool and get(names.prompt) is None:
         notes.append(f"{names.prompt} is missing")
     _parts(raw, names, (prompt, candidates, thoughts or 0, tool), units, notes)
     tier = get(names.tier) or get(names.traffic)
