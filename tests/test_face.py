@@ -48,7 +48,7 @@ def test_the_agreed_face_is_either_there_or_says_when_it_comes():
 def test_a_misspelt_name_is_told_the_likely_one():
     with pytest.raises(AttributeError, match="did you mean 'instrument'"):
         _ = farebox.instrumment
-    with pytest.raises(AttributeError, match="no attribute 'zzz'$"):
+    with pytest.raises(AttributeError, match=r"no attribute 'zzz'$"):
         _ = farebox.zzz
 
 
