@@ -206,7 +206,7 @@ def clouds():
         "AnthropicBedrock",
         {"aws_region": "eu-west-1", "aws_access_key": "a", "aws_secret_key": "s"},
         ("aws-bedrock", {"location": "eu-west-1"}),
-        marks=pytest.mark.skipif(not importlib.util.find_spec("botocore"), reason="botocore is not installed"),
+        marks=pytest.mark.skipif(not importlib.util.find_spec("boto3"), reason="boto3 is not installed"),
     )
     if hasattr(anthropic_sdk, "AnthropicFoundry"):
         yield pytest.param("AnthropicFoundry", {"api_key": "k"}, ("azure", None))
@@ -233,7 +233,7 @@ def test_a_clouds_client_is_named_and_metered(server, hooked, meter, mode, wire,
     assert (request.provider, request.extra, request.model) == (*place, "claude-asked")
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("botocore"), reason="botocore is not installed")
+@pytest.mark.skipif(not importlib.util.find_spec("boto3"), reason="boto3 is not installed")
 @pytest.mark.parametrize("how", ["with_raw_response", "with_streaming_response"])
 def test_a_binary_stream_of_bedrock_is_metered_however_it_is_read(server, hooked, meter, how):
     options = {"aws_region": "eu-west-1", "aws_access_key": "a", "aws_secret_key": "s", "base_url": server.url}

@@ -122,15 +122,21 @@ def test_an_interrupt_passes_and_settles(server, hooked, meter, monkeypatch):
     assert (meter.call.end["status"], meter.call.end["error_type"]) == ("cancelled", "builtins.KeyboardInterrupt")
 
 
-def test_even_a_stop_iteration_passes_as_it_is(server, hooked, meter, monkeypatch):
+def test_even_a_stop_iteration_passes_as_without_us(server, hooked, meter, monkeypatch):
+    """Inside a generator it would become a RuntimeError."""
+
     def stop(*args, **kwargs):
         raise StopIteration(7)
 
+    raised = []
     with openai_sdk.OpenAI(api_key="k", base_url=f"{server.url}/v1", max_retries=0) as client:
         monkeypatch.setattr(client._client, "send", stop)
-        with pytest.raises(StopIteration) as caught:
-            chat(client)
-    assert caught.value.value == 7
+        for _ in range(2):
+            with pytest.raises((StopIteration, openai_sdk.APIConnectionError)) as caught:
+                chat(client)
+            raised.append((type(caught.value), str(caught.value)))
+            hooked.undo()
+    assert raised[0] == raised[1]
     assert meter.call.end["status"] == "error"
 
 

@@ -399,8 +399,9 @@ def test_a_generator_closed_by_hand_closes_what_it_reads(server, hooked, meter):
     with openai_sdk.OpenAI(api_key="k", base_url=f"{server.url}/v1") as client:
         pieces = stream(client)
         next(pieces)
+        source = inspect.getgeneratorlocals(pieces._iterator)["source"]
         pieces._iterator.close()
-        assert pieces.response.is_closed
+        assert inspect.getgeneratorstate(source) == inspect.GEN_CLOSED
     assert meter.call.end["status"] == "abandoned"
 
 
@@ -409,8 +410,9 @@ def test_an_async_generator_closed_by_hand_closes_what_it_reads(server, hooked, 
         async with openai_sdk.AsyncOpenAI(api_key="k", base_url=f"{server.url}/v1") as client:
             pieces = await stream(client)
             await pieces.__anext__()
+            source = pieces._iterator.ag_frame.f_locals["source"]
             await pieces._iterator.aclose()
-            assert pieces.response.is_closed
+            assert source.ag_frame is None
 
     asyncio.run(main())
     assert meter.call.end["status"] == "abandoned"

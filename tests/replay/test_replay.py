@@ -39,7 +39,7 @@ def exchanges():
 
 @pytest.fixture
 def results(monkeypatch):
-    for name in ("openai", "anthropic", "google.genai", "botocore"):
+    for name in ("openai", "anthropic", "google.genai", "boto3"):
         pytest.importorskip(name)
     folder = str(Path(CORPUS).resolve().parent)
     monkeypatch.syspath_prepend(folder)

@@ -75,6 +75,8 @@ def attach(stream: Any, seen: Observation) -> None:
     watched: Any = watch_async(source, seen) if hasattr(source, "__anext__") else watch(source, seen)
     stream._iterator = watched  # noqa: SLF001 - same
     Shadow(stream.response, seen).watched = weakref.ref(watched)
+    # A loop that never began has nothing to run when it is dropped.
+    weakref.finalize(stream, seen.left).atexit = False
 
 
 def attach_bytes(response: Any, seen: Observation) -> None:
@@ -88,7 +90,8 @@ class Shadow:
     Helpers close the response and not the stream, so `close` is where an early end shows. It is also called inside the
     last read of a stream; there the loop itself is running and tells the end.
 
-    The response is held weakly: anthropic >= 1 frees a dropped stream by reference count, and a cycle would delay that.
+    It holds the response, and the response it, until the call is settled: a weak reference would be dead already when the
+    garbage collector closes a stream that is part of a cycle, as openai's are.
 
     Attributes:
         watched: the loop that reads the response, once there is one.
@@ -97,35 +100,35 @@ class Shadow:
     __slots__ = ("_response", "_seen", "watched")
 
     def __init__(self, response: Any, seen: Observation) -> None:
-        self._response: weakref.ref[Any] = weakref.ref(response)
+        self._response = response
         self._seen = seen
         self.watched: weakref.ref[Any] | None = None
         for name in _SHADOWED:
             if hasattr(type(response), name) and name not in vars(response):
                 setattr(response, name, getattr(self, name))
-        seen.release = partial(_unshadow, self._response)
+        seen.release = partial(_unshadow, response)
 
     def close(self, *args: Any, **kwargs: Any) -> Any:
         """The response's `close`; the stream was left unless its loop is running."""
-        response: Any = self._response()
+        response = self._response
         self._closed()
         return type(response).close(response, *args, **kwargs)
 
     async def aclose(self, *args: Any, **kwargs: Any) -> Any:
         """The response's `aclose`."""
-        response: Any = self._response()
+        response = self._response
         self._closed()
         return await type(response).aclose(response, *args, **kwargs)
 
     def iter_bytes(self, *args: Any, **kwargs: Any) -> Any:
         """The response's `iter_bytes`, scanned unless it is the watched stream that reads."""
-        response: Any = self._response()
+        response = self._response
         source = type(response).iter_bytes(response, *args, **kwargs)
         return source if self._reading() else self._scanned(watch(source, self._scanner(response)))
 
     def aiter_bytes(self, *args: Any, **kwargs: Any) -> Any:
         """The response's `aiter_bytes`."""
-        response: Any = self._response()
+        response = self._response
         source = type(response).aiter_bytes(response, *args, **kwargs)
         return source if self._reading() else self._scanned(watch_async(source, self._scanner(response)))
 
@@ -148,11 +151,8 @@ class Shadow:
         return watched
 
 
-def _unshadow(reference: weakref.ref[Any]) -> None:
-    """Leave the response as it was: it can be pickled again."""
-    response = reference()
-    if response is None:
-        return
+def _unshadow(response: Any) -> None:
+    """Leave the response as it was: it can be pickled again, and is freed as before."""
     for name in _SHADOWED:
         if isinstance(getattr(vars(response).get(name), "__self__", None), Shadow):
             delattr(response, name)
