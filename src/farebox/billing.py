@@ -8,7 +8,7 @@ import msgspec
 
 from farebox.core import semconv
 from farebox.core.event import CallRequest
-from farebox.core.guard import logger
+from farebox.core.guard import contained, logger
 from farebox.core.usage import Usage
 from farebox.pricing.estimate import Estimator, Forecast
 
@@ -95,9 +95,14 @@ class Biller:
     """
 
     def __init__(self, prices: Prices, estimator: Estimator) -> None:
-        self.prices = prices
+        self._prices = prices
         self._estimator = estimator
         self._warned: set[tuple[str, str]] = set()
+
+    @property
+    def book(self) -> str | None:
+        """Which book prices come from; None when it cannot be read, which must cost no event."""
+        return contained("price book", getattr, self._prices, "version")
 
     def quote(self, request: CallRequest, usage: Usage | None, model: str | None, at_ns: int) -> Quote:
         """The cost of a usage, by the model that answered, else by the one that was asked for."""
@@ -106,7 +111,7 @@ class Biller:
         found = NO_PRICE
         for name in (model,) if model == request.model else (model, request.model):
             if name:
-                found = self.prices.quote(
+                found = self._prices.quote(
                     usage, provider=request.provider, model=name, api=request.api, at_ns=at_ns, extra=request.extra
                 )
                 if found[0] is not None:

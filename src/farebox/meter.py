@@ -277,7 +277,7 @@ class PaidCall:
             cost_high_nano=high,
             cost_status=cost[1],
             cost_missing=cost[2],
-            price_book=self._meter.biller.prices.version,
+            price_book=self._meter.biller.book,
             budget=scope.budgets[0].name if scope.budgets else None,
             **more,
         )

@@ -255,6 +255,21 @@ def test_a_fault_of_pricing_is_swallowed_charged_as_held_and_written_as_unpriced
     assert guard.faults["pricing: ArithmeticError"] == 1
 
 
+def test_without_a_price_book_events_are_written_all_the_same(journal: Kept, gate: Gate):
+    class Gone:
+        """A book that cannot even be opened."""
+
+        def __getattr__(self, name: str) -> object:
+            raise OSError("no book")
+
+    guard.raise_faults(enabled=False)
+    meter = Meter(prices=Gone(), estimator=Estimator(Gone()), gate=gate, journal=journal)
+    meter.open(request()).settle(USED, model="m")
+    (event,) = journal.events
+    assert (event.cost_nano, event.cost_status, event.price_book) == (None, "unpriced", None)
+    assert event.input_tokens == 30
+
+
 @pytest.mark.parametrize(("policy", "sent"), [("allow", True), ("deny", False)])
 def test_a_gate_that_fails_does_as_configured(prices: Flat, journal: Kept, policy: str, sent: bool):
     class Failing(Gate):
