@@ -17,7 +17,7 @@ PYTHONS = [version for version in ("3.11", "3.12", "3.13") if shutil.which(f"pyt
 
 VERSIONS = {
     "openai": ("1.66.2", "2.54.0", "3.54.0"),
-    "anthropic": ("0.49.0", "1.17.0", "2.12.0"),
+    "anthropic[bedrock,vertex]": ("0.49.0", "1.17.0", "2.12.0"),
     "google-genai": ("1.75.0", "2.34.0", "3.4.0"),
 }
 """The oldest and newest release of each SDK line that instruments are tested against."""
