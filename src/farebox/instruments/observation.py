@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from farebox.core import semconv
-from farebox.core.event import CallRequest
 from farebox.core.guard import contained
 from farebox.core.ports import Call
 from farebox.core.usage import Usage
@@ -35,10 +34,8 @@ class Observation:
     """One metered call, from its opening to its end. It keeps nothing of the request's content.
 
     Args:
-        call: the call at the meter.
-        request: what was opened; its body may be gone.
         endpoint: where it goes.
-        asked: hosted tools that it asks for.
+        body: the request's body; the hosted tools that it asks for are noted, nothing else is kept.
 
     Attributes:
         attempts: how often the request was sent, where the answer says so.
@@ -58,7 +55,7 @@ class Observation:
         "_endpoint",
         "_kept",
         "_process",
-        "_request",
+        "_provider",
         "attempts",
         "hides",
         "last",
@@ -68,37 +65,39 @@ class Observation:
         "release",
     )
 
-    def __init__(self, call: Call, request: CallRequest, endpoint: Endpoint, asked: tuple[str, ...]) -> None:
-        self._call: Call | None = call
-        self._request = request
-        self._endpoint = endpoint
-        self._asked = asked
+    def __init__(self, endpoint: Endpoint, body: Any) -> None:
+        self._call: Call | None = None
         self._collector: Pieces | None = None
+        self._endpoint = endpoint
+        self._asked = () if endpoint.answer.asked is None else endpoint.answer.asked(body)
         self._kept: Any = None
         self._process = 0
+        self._provider: str | None = None
         self.attempts = 1
         self.hides = False
-        self.release: Callable[[], None] | None = None
-        self.pieces = 0
         self.last: Any = None
+        self.pieces = 0
         self.probe: Any = bool
         self.quiet: Any = _UNSEEN
+        self.release: Callable[[], None] | None = None
+
+    def watches(self, call: Call, provider: str) -> None:
+        """The call was opened: from here on it will be settled, whatever happens."""
+        self._call = call
+        self._provider = provider
 
     # --- one answer
 
     def answer(self, answer: Any) -> None:
-        """The whole answer, parsed."""
-        reading = contained("read an answer", read, answer, self._endpoint.answer, self._asked)
-        self._settle(semconv.STATUS_OK, reading or Reading())
+        """The whole answer, parsed. A fault in reading it goes to the caller."""
+        self._settle(semconv.STATUS_OK, read(answer, self._endpoint.answer, self._asked))
 
     def text(self, text: str | bytes, headers: Any = None) -> None:
-        """The whole answer, as JSON, with the response's headers."""
+        """The whole answer, as JSON, with the response's headers. A fault in reading it goes to the caller."""
         row = self._endpoint.answer
-        answer = contained("decode an answer", decode, text, row)
-        reading = None if answer is None else contained("read an answer", read, answer, row, self._asked)
-        reading = reading or Reading()
+        reading = read(decode(text, row), row, self._asked)
         if row.tier_header is not None and reading.tier is None:
-            reading.tier = contained("read a header", header, headers, row.tier_header)
+            reading.tier = header(headers, row.tier_header)
         self._settle(semconv.STATUS_OK, reading)
 
     def unread(self) -> None:
@@ -189,11 +188,10 @@ class Observation:
     def _usage(self, reading: Reading) -> Usage | None:
         if reading.usage is None:
             return None
-        request = self._request
         return read_usage(
             reading.usage,
-            api=request.api,
-            provider=request.provider,
+            api=self._endpoint.api,
+            provider=self._provider,
             service_tier=reading.tier,
             tool_calls=reading.tool_calls,
             tools=reading.tools,

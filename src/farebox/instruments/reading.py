@@ -49,13 +49,16 @@ def read(answer: Any, row: Answer, asked: tuple[str, ...] = ()) -> Reading:
         row: where the answer keeps what prices it.
         asked: hosted tools that the request asked for.
     """
-    reading = Reading(plain(member(answer, row.usage)))
-    if row.model is not None and isinstance(model := member(answer, row.model), str):
-        reading.model = model
-    if row.id is not None and isinstance(identity := member(answer, row.id), str):
-        reading.id = identity
-    if row.tier is not None and isinstance(tier := member(answer, row.tier), str):
-        reading.tier = tier
+    usage = plain(member(answer, row.usage))
+    model = None if row.model is None else member(answer, row.model)
+    identity = None if row.id is None else member(answer, row.id)
+    tier = None if row.tier is None else member(answer, row.tier)
+    reading = Reading(
+        usage,
+        model if type(model) is str else None,
+        identity if type(identity) is str else None,
+        tier if type(tier) is str else None,
+    )
     if row.tools is not None:
         tools = contained("count hosted tools", row.tools, answer, asked)
         if tools is not None:

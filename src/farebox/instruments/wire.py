@@ -45,7 +45,8 @@ class Scanner:
     def exhausted(self) -> None:
         """The bytes came to their end."""
         if self._frames is None:
-            self._seen.text(bytes(self._buffer))
+            contained("read an answer", self._seen.text, bytes(self._buffer))
+            self._seen.unread()
         else:
             self._buffer += b"\n"  # an event that the server did not end
             contained("scan a stream", self._scan, self._frames)

@@ -11,10 +11,8 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-import msgspec
-
 from farebox.core.event import CallRequest
-from farebox.core.guard import contained
+from farebox.core.guard import attempt, contained
 from farebox.core.ports import Call, Meter
 from farebox.instruments.hook import Around, Endpoint, Hook, Instrument, Sent, Shape, WireOptions
 from farebox.instruments.observation import Observation
@@ -40,20 +38,8 @@ class Raised:
         self.error = error
 
 
-class Opened(msgspec.Struct, gc=False):
-    """A call that is open.
-
-    Attributes:
-        seen: its observation.
-        sent: what is sent.
-        args: arguments of the SDK's function, with what we may add.
-        kwargs: same.
-    """
-
-    seen: Observation
-    sent: Sent
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+Opened: TypeAlias = tuple[Observation, Sent, tuple[Any, ...], dict[str, Any]]
+"""A call that is open: its observation, what is sent, and the arguments of the SDK's function, with what we may add."""
 
 
 class Layer:
@@ -130,26 +116,24 @@ def flow(  # noqa: PLR0917 - wrapt's four, and what was found out on the way
     outside = _inside.get()
     _inside.set(True)
     try:
-        if opened is None:
-            answer = yield partial(wrapped, *args, **kwargs)
-        else:
-            answer = yield partial(wrapped, *opened.args, **opened.kwargs)
+        if opened is not None:
+            seen, sent, args, kwargs = opened
+        answer = yield partial(wrapped, *args, **kwargs)
     finally:
         # Not `reset`: a coroutine may be closed from another context, where a token raises.
         _inside.set(outside)
-    if type(answer) is Raised:
-        if opened is not None:
-            opened.seen.failed(answer.error)
-        return RAISE
     if opened is None:
-        return answer
+        return RAISE if type(answer) is Raised else answer
+    if type(answer) is Raised:
+        seen.failed(answer.error)
+        return RAISE
     stream = answer
-    if opened.sent.stream and opened.sent.raw == "raw":
+    if sent.stream and sent.raw == "raw":
         # The SDK keeps the stream it parses here and gives the same one to the caller.
         stream = yield answer.parse
-    watched = contained("watch an answer", observe, stream, opened)
+    watched = contained("read an answer", observe, stream, seen, sent)
     if watched is None:
-        opened.seen.unread()
+        seen.unread()
     return answer if watched is None or watched is stream else watched
 
 
@@ -170,9 +154,12 @@ def open_call(
     place = dialect.place(instance, args, kwargs, layer.options)
     asks = endpoint.asks_usage and sent.stream and sent.raw != "bytes"
     asks = asks and layer.options.include_usage and place.takes_usage_option
-    asking = contained("ask for usage", dialect.asking, args, kwargs) if asks else None
-    if asking is not None:
+    seen = Observation(endpoint, sent.body)
+    if asks and (asking := dialect.asking(args, kwargs)):
         args, kwargs = asking
+        seen.hides = True
+    if not sent.raw and (caught := dialect.caught(args, kwargs, seen.keep)):
+        args, kwargs = caught
     request = CallRequest(
         provider=place.provider,
         operation=endpoint.operation,
@@ -184,26 +171,20 @@ def open_call(
         attempts_allowed=sent.attempts,
         extra=place.extra,
     )
-    row = endpoint.answer
-    asked = None if row.asked is None else contained("read a request", row.asked, sent.body)
     call: Call | None = meter.open(request)
     if call is None:
         return None
     sent.body = None
-    seen = Observation(call, request, endpoint, asked or ())
-    seen.hides = asking is not None
-    if not sent.raw and (caught := contained("keep the answer of a parser", dialect.caught, args, kwargs, seen.keep)):
-        args, kwargs = caught
-    return Opened(seen, sent, args, kwargs)
+    seen.watches(call, place.provider)
+    return seen, sent, args, kwargs
 
 
-def observe(answer: Any, opened: Opened) -> Any:
+def observe(answer: Any, seen: Observation, sent: Sent) -> Any:
     """Settle the call from its answer, or watch the stream that it is.
 
     Returns:
         The answer, or what the caller gets in its place.
     """
-    seen, sent = opened.seen, opened.sent
     if sent.stream or sent.raw == "bytes":
         return watch_stream(answer, seen)
     if sent.raw == "body":
@@ -214,7 +195,7 @@ def observe(answer: Any, opened: Opened) -> Any:
         response = getattr(answer, "http_response", answer)
         content = getattr(response, "content", None)
         if isinstance(content, bytes):
-            seen.attempts = attempts(response.request)
+            seen.attempts = _attempts(response)
             seen.text(content, response.headers)
         else:
             seen.answer(answer)
@@ -229,13 +210,18 @@ def watch_stream(stream: Any, seen: Observation) -> Any:
     if isinstance(stream, AsyncGenerator):
         return watch_async(stream, seen)
     if hasattr(stream, "_iterator"):
-        seen.attempts = attempts(stream.response.request)
+        seen.attempts = _attempts(stream.response)
         attach(stream, seen)
     else:
         response = getattr(stream, "http_response", stream)
-        seen.attempts = attempts(response.request)
+        seen.attempts = _attempts(response)
         attach_bytes(response, seen)
     return stream
+
+
+def _attempts(response: Any) -> int:
+    # A transport's response that was never given its request raises when asked for it.
+    return attempt(lambda: attempts(response.request), on_error=lambda _error: 1)
 
 
 def _advance(flow: Flow, answer: Any) -> tuple[Any, bool]:
