@@ -1,4 +1,4 @@
-"""Settings: one row and docstring each, from argument > FAREBOX_* > farebox.toml or [tool.farebox] > default. Imports core only."""
+"""Settings: one row and docstring each, from argument > FAREBOX_* > farebox.toml or [tool.farebox] > default. Imports core and price_settings only."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 
 from farebox.core.errors import ConfigurationError
+from farebox.price_settings import PriceSettings, parse_prices, parse_rates
 
 Durability = Literal["process", "system", "memory"]
 OnGateError = Literal["allow", "deny"]
 OnUnpriced = Literal["deny", "allow"]
+
+
+class Assume(msgspec.Struct, frozen=True):
+    """Prices that budgets reckon with where the book has none: dollars for a million tokens, a thousand calls, an hour, by unit."""
+
+    rates: dict[str, str]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,8 +52,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     on_gate_error: OnGateError = "allow"
     """What a soft or hard budget does when the gate itself fails."""
 
-    on_unpriced: OnUnpriced = "deny"
-    """What a hard budget with a limit does with a call whose model has no price: a limit that cannot see a cost cannot hold it."""
+    on_unpriced: OnUnpriced | Assume = "deny"
+    """What a hard budget with a limit does with a call whose model has no price: a limit that cannot see a cost cannot hold it.
+    `{"assume": {"input": "5", "output": "25"}}` books it at those prices; its event stays unpriced."""
+
+    prices: PriceSettings | None = None
+    """Own rates, discounts, free models, Azure deployments, and where the price book is from; see `price_settings`."""
 
     assumed_output_tokens: int = 1024
     """Tokens that a call without an output cap is expected to produce, until its model and task are known better."""
@@ -111,6 +122,22 @@ def _one_of(choices: tuple[str, ...]) -> Callable[[object], str]:
     return parse
 
 
+def _on_unpriced(value: object) -> object:
+    if value in get_args(OnUnpriced) or isinstance(value, Assume):
+        return value
+    table = value
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            table = msgspec.json.decode(value)
+        except msgspec.DecodeError as error:
+            raise ValueError(
+                f'valid JSON, for example {{"assume": {{"input": "5", "output": "25"}}}} ({error})'
+            ) from None
+    if not isinstance(table, Mapping) or set(table) != {"assume"}:
+        raise ValueError('one of deny, allow, or {"assume": {"input": "5", "output": "25"}}')
+    return Assume(parse_rates("on_unpriced.assume", table["assume"]))
+
+
 PARSERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "ledger": _text,
     "disabled": _flag,
@@ -120,7 +147,8 @@ PARSERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "include_usage": _flag,
     "usage_hosts": _names,
     "on_gate_error": _one_of(get_args(OnGateError)),
-    "on_unpriced": _one_of(get_args(OnUnpriced)),
+    "on_unpriced": _on_unpriced,
+    "prices": parse_prices,
     "assumed_output_tokens": _whole,
     "flush_interval": _seconds,
     "batch_size": _whole,
@@ -165,6 +193,8 @@ def from_process(arguments: Mapping[str, Any]) -> Settings:
 def _parse(name: str, value: object, *, source: str) -> Any:
     try:
         return PARSERS[name](value)
+    except ConfigurationError as error:  # a table names the key in it that is wrong
+        raise ConfigurationError(f"{source}: {error}") from None
     except ValueError as error:
         raise ConfigurationError(f"{source}: {name}={value!r} cannot be used: give {error}") from None
 

@@ -19,6 +19,7 @@ from farebox.core.identity import new_id
 from farebox.core.money import Money
 from farebox.core.ports import Journal
 from farebox.core.usage import Usage
+from farebox.pricing.assume import AssumedRates
 from farebox.pricing.estimate import Estimator, Forecast
 
 
@@ -32,7 +33,7 @@ class Meter:
         journal: where events are written.
         service: name of this program.
         on_gate_error: whether a call goes on when the gate itself fails.
-        on_unpriced: whether a hard budget lets a call go whose model has no price.
+        on_unpriced: whether a hard budget lets a call go whose model has no price; rates: it is booked at those.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Meter:
         journal: Journal,
         service: str | None = None,
         on_gate_error: str = "allow",
-        on_unpriced: str = "deny",
+        on_unpriced: str | AssumedRates = "deny",
     ) -> None:
         self.biller = Biller(prices, estimator)
         self.estimator = estimator
@@ -54,6 +55,7 @@ class Meter:
         self.open_calls: set[PaidCall] = set()
         self._deny_on_error = on_gate_error == "deny"
         self._deny_unpriced = on_unpriced == "deny"
+        self._assumed = on_unpriced if isinstance(on_unpriced, AssumedRates) else None
 
     def open(self, request: CallRequest) -> PaidCall:
         """Open a call; see `ports.Meter`.
@@ -94,7 +96,7 @@ class Meter:
         cost = quote or self.biller.quote(request, usage, None, call.started_at)
         if scope.budgets:
             over = self.gate.reserve(scope.budgets, 0, scope.attribution.task_type)
-            self.gate.settle(over, cost[0])
+            self.gate.settle(over, self.booked(cost[0], usage, 0))
         event = call.event(usage, (cost, None, None), Ending(status, response_id=response_id, duration_ns=duration_ns))
         self.publish(call, event)
         return event
@@ -109,6 +111,12 @@ class Meter:
         self.open_calls = set()
 
     # --- used by PaidCall
+
+    def booked(self, nano: int | None, usage: Usage | None, held: int) -> int | None:
+        """Nano-dollars that budgets are charged: of a call without a price, what `on_unpriced` assumes."""
+        if nano is not None or self._assumed is None:
+            return nano
+        return held if usage is None else self._assumed.cost(usage)
 
     def publish(self, call: PaidCall, event: CallEvent) -> None:
         """Hand a finished event to the captures around it and to the journal."""
@@ -132,13 +140,15 @@ class Meter:
         if forecast is not None and forecast.expected_nano is not None:
             return forecast.expected_nano
         self.biller.warn_unpriced(request.provider, request.model or "")
+        if self._assumed is not None and forecast is not None:
+            return self._assumed.expected(forecast.input_tokens, forecast.output_tokens)
         if not self._deny_unpriced:
             return 0
         for budget in scope.budgets:
             if budget.strength != "soft" and budget.account.limit is not None:
                 error = BudgetExceeded(
                     f"{request.provider} model {request.model!r} has no price, so budget {budget.name or '(unnamed)'} cannot "
-                    "hold its cost. Nothing was sent. Set on_unpriced='allow' to let such calls go uncounted, "
+                    "hold its cost. Nothing was sent. Set its price with farebox.set_price, or on_unpriced='allow' to let such calls go uncounted, "
                     "or use strength='soft'.",
                     budget=budget.name,
                     limit=Money.from_nano(budget.account.limit),
@@ -290,7 +300,8 @@ class PaidCall:
 
     def _settle_budgets(self, reservation: Reservation, cost: Quote, usage: Usage | None) -> None:
         # A call whose price failed us is charged what it held: the provider may well have billed it.
-        self._meter.gate.settle(reservation, reservation.amount if cost is FAULT else cost[0])
+        held = reservation.amount
+        self._meter.gate.settle(reservation, held if cost is FAULT else self._meter.booked(cost[0], usage, held))
         for budget in self.scope.budgets:
             if budget.strength == "soft":
                 budget.settled()

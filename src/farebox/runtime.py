@@ -22,7 +22,8 @@ from farebox.core.ports import Ledger
 from farebox.ledger.locate import Location, journal_directory, ledger_path
 from farebox.ledger.registry import open_ledger
 from farebox.meter import Meter
-from farebox.pricing.book import Book
+from farebox.pricing import installed
+from farebox.pricing.assume import AssumedRates
 from farebox.pricing.calculate import quote
 from farebox.pricing.estimate import Estimator
 from farebox.sinks.adopt import adopt
@@ -41,17 +42,17 @@ class BookPrices:
     @property
     def version(self) -> str:
         """Hash of the book that prices come from."""
-        return Book.default().hash
+        return installed.current().hash
 
     def quote(
         self, usage: Any, *, provider: str, model: str, api: str, at_ns: int, extra: dict[str, str] | None
     ) -> Any:
         """The cost of a usage; see `pricing.calculate.quote`."""
-        return quote(usage, book=Book.default(), provider=provider, model=model, api=api, at_ns=at_ns, extra=extra)
+        return quote(usage, book=installed.current(), provider=provider, model=model, api=api, at_ns=at_ns, extra=extra)
 
     def unit_rates(self, provider: str, model: str, at_ns: int) -> Any:
         """Pico-dollars a unit; see `Book.unit_rates`."""
-        return Book.default().unit_rates(provider, model, at_ns)
+        return installed.current().unit_rates(provider, model, at_ns)
 
 
 class Runtime:
@@ -60,7 +61,7 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.ledger_path = ledger_path(settings.ledger)
-        prices = BookPrices()
+        prices, policy = BookPrices(), settings.on_unpriced
         self.recorder = Recorder(
             journal_directory(self.ledger_path),
             lambda: _opened(self.ledger_path, read_only=False),
@@ -75,7 +76,7 @@ class Runtime:
             journal=self.recorder,
             service=settings.service,
             on_gate_error=settings.on_gate_error,
-            on_unpriced=settings.on_unpriced,
+            on_unpriced=policy if isinstance(policy, str) else AssumedRates(policy.rates),
         )
 
     def open_ledger(self, path_or_url: str | os.PathLike[str] | None, *, read_only: bool) -> Ledger:
@@ -119,7 +120,9 @@ def current() -> Runtime:
         with _state.lock:
             runtime = _state.runtime
             if runtime is None:
-                runtime = _state.runtime = Runtime(config.from_process(_state.arguments))
+                settings = config.from_process(_state.arguments)
+                installed.use(settings.prices)
+                runtime = _state.runtime = Runtime(settings)
                 _watch()
     return runtime
 
@@ -143,6 +146,7 @@ def configure(**settings: Any) -> None:
             return
         runtime = Runtime(wanted)
         _check(runtime.ledger_path)
+        installed.use(wanted.prices)
         before, _state.runtime, _state.arguments = _state.runtime, runtime, merged
         _watch()
     if before is not None:
@@ -156,6 +160,7 @@ def reset(timeout: float = _EXIT_TIMEOUT) -> None:
     uninstrument()
     with _state.lock:
         before, _state.runtime, _state.arguments = _state.runtime, None, {}
+    installed.reset()
     if before is not None:
         before.close(timeout)
 
@@ -250,6 +255,14 @@ def shutdown(timeout: float = 5.0) -> bool:
     done = _all(lambda runtime, left: runtime.recorder.close(left), timeout)
     _state.retired = [runtime for runtime in _state.retired if runtime.meter.open_calls]
     return done
+
+
+def prices_changed() -> None:
+    """Have estimates look their rates up again."""
+    with _state.lock:
+        for runtime in (*_state.retired, _state.runtime):
+            if runtime is not None:
+                runtime.meter.estimator.forget_rates()
 
 
 def _all(do: Callable[[Runtime, float], bool], timeout: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar, overload
 
@@ -18,7 +18,7 @@ from farebox.core.money import Amount, parse_amount
 from farebox.core.ports import Ledger
 from farebox.core.usage import Usage
 from farebox.extraction.read import read
-from farebox.pricing import guess
+from farebox.pricing import guess, installed
 from farebox.pricing.guess import Estimate
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -163,6 +163,29 @@ def estimate(
     )
 
 
+def set_price(
+    *, provider: str, model: str, rates: Mapping[str, Amount], effective_from: date | str | None = None
+) -> None:
+    """Set what a model costs, in this process: a negotiated price, or one that the book does not know.
+
+    It replaces the book's standard prices of that model, dated snapshots of it included, and holds for calls that start from now
+    on; `farebox reprice` corrects those in the ledger by the prices of the settings.
+
+    Args:
+        provider: who bills it.
+        model: its name.
+        rates: unit → US dollars for a million tokens, a thousand calls or an hour; `{"input": "0.25", "output": 2}`, for example.
+        effective_from: first day (UTC) that it holds for; None: for all time.
+
+    Raises:
+        PriceError: a unit, a price or the day cannot be used; nothing was changed.
+    """
+    since = effective_from.isoformat() if isinstance(effective_from, date) else effective_from
+    written = {unit: repr(given) if isinstance(given, float) else str(given) for unit, given in rates.items()}
+    installed.set_price(provider=provider, model=model, rates=written, effective_from=since)
+    runtime.prices_changed()
+
+
 def should_warn_cost(content: Any, *, model: str, tokens: int = _WARN_TOKENS, cost: Amount | None = None) -> bool:
     """Whether a prompt is longer than `tokens`, or dearer than `cost` dollars when that is given."""
     limit = None if cost is None else parse_amount(cost, what="cost")
@@ -249,7 +272,6 @@ LATER = {
     "record_operation": "reports",
     "record_route": "savings",
     "set_budget": "standing budgets",
-    "set_price": "user prices",
     "set_tenant_budget": "standing budgets",
 }
 """Names of the agreed face that come with a later part."""

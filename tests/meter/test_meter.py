@@ -9,11 +9,12 @@ from farebox import scopes
 from farebox.budgets.budget import Budget
 from farebox.budgets.gate import Gate
 from farebox.core import context, guard
-from farebox.core.errors import BudgetExceeded
+from farebox.core.errors import BudgetExceeded, ConfigurationError
 from farebox.core.event import CallEvent, CallRequest
 from farebox.core.money import Money
 from farebox.core.usage import Usage
 from farebox.meter import Meter
+from farebox.pricing.assume import AssumedRates
 from farebox.pricing.estimate import Estimator
 
 
@@ -354,3 +355,30 @@ def test_a_settled_call_is_freed_without_the_garbage_collector(meter: Meter):
 
 def test_no_scope_is_left_behind():
     assert context.current() is context.ROOT
+
+
+def test_a_model_without_a_price_is_booked_at_what_is_assumed_and_stays_unpriced(
+    prices: Flat, journal: Kept, gate: Gate
+):
+    assumed = AssumedRates({"input": "1000", "output": "2000"})
+    assuming = Meter(prices=prices, estimator=Estimator(prices), gate=gate, journal=journal, on_unpriced=assumed)
+    with Budget(1, gate=gate) as budget:
+        assuming.open(request("new")).settle(USED)
+        assert budget.total_spent == Money.from_nano(assumed.cost(USED))
+        assert budget.unpriced_calls == 0
+        assert journal.events[0].cost_nano is None
+        assuming.record(request("new"), USED)
+        assert budget.total_spent == Money.from_nano(2 * assumed.cost(USED))
+        held = assuming.open(request("new"))
+        assert held.reservation is not None
+        before, amount = budget.total_spent, held.reservation.amount
+        held.settle(None, status="cancelled")
+        assert amount > 0
+        assert budget.total_spent - before == Money.from_nano(amount)
+    with Budget("0.000000001", gate=gate), pytest.raises(BudgetExceeded):
+        assuming.open(request("new"))
+
+
+def test_an_assumption_of_an_unknown_unit_is_refused():
+    with pytest.raises(ConfigurationError, match="did you mean 'input'"):
+        AssumedRates({"inptu": "1"})

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from farebox.core.errors import PriceError
-from farebox.pricing import Book, compile, overlay, price, upstream  # noqa: A004 - the module is named for what it does
-from farebox.pricing.draft import DraftModel, DraftPeriod, DraftProvider, text
+from farebox.pricing import Book, assemble, compile, overlay, price, upstream  # noqa: A004 - the module is named for what it does
+from farebox.pricing.draft import Conflicts, DraftModel, DraftPeriod, DraftProvider, text
 from farebox.pricing.rate import Source
 
 HEADER = "[aliases]\n[books]\n"
@@ -27,8 +27,8 @@ def laid_over(tmp_path, rows, models):
     sheet = overlay.load(path)
     drafts = {"acme": DraftProvider(id="acme", models={model.id: model for model in models})}
     sources = overlay.Sources(Source(url="first"))
-    overlay.standard(sheet, drafts, sources)
-    overlay.variants(sheet, drafts, sources)
+    overlay.standard(sheet, drafts, sources, Conflicts(strict=True))
+    overlay.variants(sheet, drafts, sources, Conflicts(strict=True))
     return drafts["acme"].models
 
 
@@ -170,7 +170,7 @@ def source_model(prices, variants=(), match=None):
 
 def drafted(given):
     provider = SimpleNamespace(id="acme", models=[given], fallback_model_providers=None)
-    draft = upstream.providers([provider])["acme"].models["m"]
+    draft = upstream.providers([provider], date(2026, 11, 22), Conflicts(strict=True))["acme"].models["m"]
     upstream.place_variants(draft)
     return draft
 
@@ -259,8 +259,16 @@ def test_float_artefacts_become_whole_pico_dollars_and_unknown_prices_are_named(
 )
 def test_a_prefix_is_followed_up_to_a_version_and_no_further(clause, yes, no):
     draft = drafted(source_model(Prices(input_mtok="1"), match=SimpleNamespace(**clause)))
-    data = {"aliases": {}, "books": {}, "reroutes": [], "uplifts": [], "sources": [{"url": "x"}]}
-    data["providers"] = {"acme": compile._provider(DraftProvider(id="acme", models={"m": draft}))}
+    data = {
+        "format": 1,
+        "as_of": "2026-11-22",
+        "aliases": {},
+        "books": {},
+        "reroutes": [],
+        "uplifts": [],
+        "sources": [{"url": "x"}],
+    }
+    data["providers"] = {"acme": assemble._provider(DraftProvider(id="acme", models={"m": draft}))}
     book = Book(msgspec.json.encode(data))
 
     assert [name for name in yes if book.find("acme", name, 0) is None] == []

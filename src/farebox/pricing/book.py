@@ -1,4 +1,4 @@
-"""The price book: what a unit of a model cost at a moment, and where that is written. May import core and its neighbours here.
+"""The price book: what a unit of a model cost at a moment, and where that is written. May import core, price_settings and its neighbours here.
 
 Loading is cheap: the file is decoded when the first price is asked for (about 3 ms), a model's prices are parsed when that model is.
 """
@@ -9,19 +9,25 @@ import hashlib
 import re
 from collections.abc import Mapping
 from fractions import Fraction
-from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from farebox.core.errors import PriceError
-from farebox.pricing import names, rate
-from farebox.pricing.rate import Period, Source
+from farebox.price_settings import PriceSettings
+from farebox.pricing import freshness, names, rate
+from farebox.pricing.own import OwnPrices
+from farebox.pricing.rate import Source
 from farebox.pricing.resolve import Conditions, ModelEntry, Resolved, Uplift, resolve
+
+FORMAT: Final = 1
+"""Number of the file's format that this farebox reads."""
 
 _MEMORY = 4096
 """Resolved rates and looked-up names that are remembered; beyond that, remembering starts again."""
+
+
+_DAY_NS: Final = 86_400_000_000_000
 
 
 class _Reroute(msgspec.Struct, frozen=True):
@@ -45,12 +51,14 @@ class _Provider(msgspec.Struct):
 class _File(msgspec.Struct):
     """The file."""
 
+    format: int
     aliases: dict[str, str]
     books: dict[str, str]
     reroutes: list[_Reroute]
     uplifts: list[Uplift]
     providers: dict[str, _Provider]
     sources: list[Source]
+    as_of: str
 
 
 class Book:
@@ -58,28 +66,45 @@ class Book:
 
     Args:
         data: the bytes of a `book.json`.
+        settings: what the user says of prices.
+
+    Attributes:
+        hash: names these prices, those of the user's included.
+        as_of: ISO day that the prices are of.
+
+    Raises:
+        PriceError: the bytes are no book.
+        ConfigurationError: a price of the settings cannot be used.
     """
 
-    def __init__(self, data: bytes) -> None:
-        self._file = msgspec.json.decode(data, type=_File)
+    def __init__(self, data: bytes, settings: PriceSettings | None = None) -> None:
+        try:
+            self._file = msgspec.json.decode(data, type=_File)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise PriceError(f"this is no price book: {error}") from None
+        if self._file.format != FORMAT:
+            raise PriceError(
+                f"this book has format {self._file.format}, and this farebox reads {FORMAT}: upgrade farebox"
+            )
+        self.as_of = self._file.as_of
         self._digest = hashlib.sha256(data)
-        self.hash = self._digest.hexdigest()[:12]
+        self._own = OwnPrices.of(settings, self._file.aliases)
+        self._name_prices()
         self._entries: dict[tuple[str, int], ModelEntry] = {}
-        self._own: dict[tuple[str, str], ModelEntry] = {}
-        self._found: dict[tuple[str, str], tuple[str, ModelEntry] | None] = {}
+        self._found: dict[tuple[str, str], tuple[ModelEntry, bool] | None] = {}
         self._compiled: dict[str, list[tuple[re.Pattern[str], int]]] = {}
         self.memory: dict[Any, Resolved] = {}
 
     @staticmethod
     def default() -> Book:
-        """The book of this installation; loaded once."""
-        return _default()
+        """The book in force in this process; see `installed.current`."""
+        from farebox.pricing import installed
+
+        return installed.current()
 
     def providers(self) -> tuple[str, ...]:
         """Every provider that has prices, in every spelling that is understood."""
-        return tuple(
-            sorted({*self._file.providers, *self._file.books, *self._file.aliases, *(name for name, _ in self._own)})
-        )
+        return tuple(sorted({*self._file.providers, *self._file.books, *self._file.aliases, *self._own.providers}))
 
     def provider(self, name: str) -> str:
         """The provider's name as the book's rules have it, from any spelling."""
@@ -101,9 +126,9 @@ class Book:
             found = self._found[key] = self._search(provider, model)
         if found is None:
             return None
-        _where, entry = found
+        entry, own = found
         name = self.provider(provider)
-        for reroute in self._file.reroutes:
+        for reroute in () if own else self._file.reroutes:
             if reroute.provider == name and reroute.name == entry.id:
                 since = 0 if reroute.since is None else rate.day_ns(reroute.since)
                 if at_ns >= since:
@@ -114,10 +139,13 @@ class Book:
         """Flat rates at that moment; `Resolved.model` is None when the book does not know the model or its price."""
         entry = self.find(provider, model, at_ns)
         name = self.provider(provider)
+        if entry is not None and entry.promotion is not None and at_ns >= rate.day_ns(entry.promotion) + _DAY_NS:
+            freshness.warn_of_promotion(provider, entry.id, entry.promotion)
         found = None if entry is None else resolve(entry, name, conditions, at_ns, self._file.uplifts)
         if found is None:
             return Resolved(model=None, since=at_ns, until=at_ns)
-        return self._bounded(found, name, at_ns)
+        names = (model.strip().lower(), found.model.lower()) if found.model else ()
+        return self._own.discounted(self._bounded(found, name, at_ns), name, names, at_ns)
 
     def unit_rates(self, provider: str, model: str, at_ns: int) -> dict[str, int | Fraction] | None:
         """Pico-dollars per unit at the standard tier and short context; None when the model has no known price."""
@@ -144,23 +172,17 @@ class Book:
             effective_from: ISO day (UTC); None: for all time, instead of what the book says.
 
         Raises:
-            PriceError: a price or the day cannot be read.
+            PriceError: a unit, a price or the day cannot be used; nothing was changed.
         """
-        try:
-            wrong = next((price for unit, price in rates.items() if rate.parse(price, unit) < 0), None)
-            since = None if effective_from is None else rate.day_ns(effective_from)
-        except (TypeError, ValueError, ZeroDivisionError) as error:
-            raise PriceError(f"{provider} {model}: {error}; give decimals in dollars and an ISO day") from None
-        if wrong is not None or not rates:
-            raise PriceError(f"{provider} {model}: {wrong or rates!r} is no price; give at least one, of 0 or more")
-        period = Period(rates=dict(rates), since=effective_from)
-        old = None if since is None else self.find(provider, model, since)
-        kept = [] if old is None else [p for p in old.periods if p.since is None or rate.day_ns(p.since) < (since or 0)]
-        self._own[self.provider(provider), model.strip().lower()] = ModelEntry(id=model, periods=[*kept, period])
-        self._digest.update(repr((provider, model, sorted(rates.items()), effective_from)).encode())
-        self.hash = self._digest.hexdigest()[:12]
+        self._own.set(provider, model, rates, effective_from)
+        self._name_prices()
         self._found.clear()
         self.memory.clear()
+
+    def _name_prices(self) -> None:
+        digest = self._digest.copy()
+        digest.update(self._own.fingerprint)
+        self.hash = digest.hexdigest()[:12]
 
     def remember(self, key: Any, found: Resolved) -> Resolved:
         """Keep resolved rates for the next call of the same kind."""
@@ -178,12 +200,20 @@ class Book:
         until = min((found.until, *(day for day in days if day > at_ns)))
         return msgspec.structs.replace(found, since=since, until=until)
 
-    def _search(self, provider: str, model: str) -> tuple[str, ModelEntry] | None:
+    def _search(self, provider: str, model: str) -> tuple[ModelEntry, bool] | None:
+        """A model's entry, and whether its prices are the user's."""
         name = self.provider(provider)
-        book = self._file.books.get(name, name)
-        own = self._own.get((name, model.strip().lower()))
+        deployed = self._own.model_of(name, model)
+        if deployed is not None and deployed.strip().lower() != model.strip().lower():
+            return self._search(provider, deployed)
+        listed = self._listed(name, model)
+        own = self._own.entry(name, names.candidates(model, (name,)), listed)
         if own is not None:
-            return book, own
+            return own, True
+        return None if listed is None else (listed, False)
+
+    def _listed(self, name: str, model: str) -> ModelEntry | None:
+        book = self._file.books.get(name, name)
         listed = self._file.providers.get(book)
         if listed is None:
             return None
@@ -192,7 +222,7 @@ class Book:
             for candidate in names.candidates(model, owners):
                 index = self._index(where, candidate)
                 if index is not None:
-                    return where, self._entry(where, index)
+                    return self._entry(where, index)
         return None
 
     def _index(self, provider: str, name: str) -> int | None:
@@ -208,8 +238,3 @@ class Book:
         if key not in self._entries:
             self._entries[key] = msgspec.json.decode(self._file.providers[provider].models[index], type=ModelEntry)
         return self._entries[key]
-
-
-@cache
-def _default() -> Book:
-    return Book(Path(__file__).with_name("book.json").read_bytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from fractions import Fraction
 from typing import TypeAlias
@@ -79,6 +80,7 @@ class DraftModel(msgspec.Struct):
         unsupported: prices of the source that the book has no unit for.
         uncounted: units that each call may use but no answer counts.
         uplifts: indices of the book's uplifts that may apply.
+        promotion: last day of its promotional price, when what follows is not known.
         weekdays: whether its daily windows hold from Monday to Friday only.
     """
 
@@ -93,6 +95,7 @@ class DraftModel(msgspec.Struct):
     uncounted: list[str] = []
     uplifts: list[int] = []
     weekdays: bool = False
+    promotion: str | None = None
 
     def within(self, since: date | None, until: date | None) -> list[DraftPeriod]:
         """The periods between two days, split so that none reaches beyond them."""
@@ -120,6 +123,31 @@ class DraftProvider(msgspec.Struct):
     id: str
     models: dict[str, DraftModel] = {}
     fallback: list[str] = []
+
+
+class Conflicts:
+    """What to do where two sources disagree about a model.
+
+    Args:
+        strict: raise the first one, as a build does; else note it, so that an update can leave that model as it was.
+
+    Attributes:
+        found: (provider, model) → what was wrong.
+    """
+
+    def __init__(self, *, strict: bool) -> None:
+        self.strict = strict
+        self.found: dict[tuple[str, str], str] = {}
+
+    @contextmanager
+    def about(self, provider: str, model: str) -> Iterator[None]:
+        """Work on one model, whose conflicts are noted."""
+        try:
+            yield
+        except PriceError as error:
+            if self.strict:
+                raise
+            self.found.setdefault((provider, model), str(error))
 
 
 def _written(prices: Prices) -> dict[str, str]:

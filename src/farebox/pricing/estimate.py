@@ -141,6 +141,10 @@ class Estimator:
         known.output = _follow(known.output, out)
         known.factor = _follow(known.factor, factor)
 
+    def forget_rates(self) -> None:
+        """Look rates up again: a price was changed."""
+        self._cached = {}
+
     def _rates_of(self, provider: str, model: str, at_ns: int) -> tuple[int | Fraction, int | Fraction] | None:
         found = self._cached.get((provider, model))
         if found is not None and 0 <= at_ns - found[0] < _RATE_LIFE_NS:

@@ -11,6 +11,7 @@ from farebox.core import semconv
 from farebox.core.errors import ConfigurationError, PriceError
 from farebox.core.event import CallRequest
 from farebox.core.money import Money
+from farebox.pricing import installed
 from farebox.pricing.book import Book
 from farebox.pricing.estimate import Estimator
 from farebox.pricing.tokens import count_exactly
@@ -69,7 +70,7 @@ def estimate(
         raise ConfigurationError(
             f"max_output_tokens={max_output_tokens!r} cannot be used: give a whole number of at least 0"
         )
-    book = Book.default()
+    book = installed.current()
     at = time.time_ns() if at_ns is None else at_ns
     who = _provider_of(book, model, at) if provider is None else provider
     body = (

@@ -1,4 +1,4 @@
-"""The reviewed corrections of `overlay.toml`, read and laid over a draft of the book. Build time; may import core and its neighbours here.
+"""The reviewed corrections of `overlay.toml`, read and laid over a draft of the book. Used by builds and updates; may import core and its neighbours here.
 
 Kinds of rows: `rate` sets prices, `fill` sets them where there are none, `share` derives a variant that the source lacks, `ratio` derives
 a unit from another, `uplift` multiplies at run time, `alias` reroutes a name from a day on, `free` and `uncounted` mark models.
@@ -18,7 +18,7 @@ import msgspec
 
 from farebox.core.errors import PriceError
 from farebox.pricing import rate
-from farebox.pricing.draft import DraftModel, DraftPeriod, DraftProvider, DraftRates, Prices, put
+from farebox.pricing.draft import Conflicts, DraftModel, DraftPeriod, DraftProvider, DraftRates, Prices, put
 from farebox.pricing.rate import Source
 
 
@@ -102,6 +102,12 @@ class MarkRow(_Row, kw_only=True):
     units: list[str] = []
 
 
+class PromotionRow(_Row, kw_only=True):
+    """A price that was announced as promotional, with the last day that the announcement covers; the one after it is not known."""
+
+    until: date
+
+
 class PatternRow(_Row, kw_only=True):
     """More names of a model, as anchored regular expressions."""
 
@@ -118,6 +124,7 @@ class Overlay(msgspec.Struct, forbid_unknown_fields=True):
     share: list[ShareRow] = []
     ratio: list[RatioRow] = []
     uplift: list[UpliftRow] = []
+    promotion: list[PromotionRow] = []
     alias: list[AliasRow] = []
     pattern: list[PatternRow] = []
     free: list[MarkRow] = []
@@ -151,49 +158,54 @@ def load(path: Path) -> Overlay:
         raise PriceError(f"{path}: {error}") from None
 
 
-def standard(overlay: Overlay, drafts: dict[str, DraftProvider], sources: Sources) -> None:
+def standard(overlay: Overlay, drafts: dict[str, DraftProvider], sources: Sources, conflicts: Conflicts) -> None:
     """Lay the standard prices over the draft, before variants find their periods."""
     for row in overlay.rate:
         if row.new:
-            _create(row, drafts)
-    for mark, model in _targets(overlay.free, drafts):
-        _free(model, mark, sources)
-    for row, model in _targets(overlay.rate, drafts):
-        for period in _periods(model, row) if row.variant is None else ():
-            _set(period, row, sources, f"{row.provider} {model.id}")
-    for share, model in _targets(overlay.share, drafts):
+            _create(row, drafts, conflicts)
+    for mark, model in _targets(overlay.free, drafts, conflicts):
+        with conflicts.about(mark.provider, model.id):
+            _free(model, mark, sources)
+    for row, model in _targets(overlay.rate, drafts, conflicts):
+        with conflicts.about(row.provider, model.id):
+            for period in _periods(model, row) if row.variant is None else ():
+                _set(period, row, sources, f"{row.provider} {model.id}")
+    for share, model in _targets(overlay.share, drafts, conflicts):
         model.within(share.since, share.until)
-    for pattern, model in _targets(overlay.pattern, drafts):
+    for pattern, model in _targets(overlay.pattern, drafts, conflicts):
         model.patterns += pattern.patterns
 
 
-def variants(overlay: Overlay, drafts: dict[str, DraftProvider], sources: Sources) -> None:
+def variants(overlay: Overlay, drafts: dict[str, DraftProvider], sources: Sources, conflicts: Conflicts) -> None:
     """Lay tiers and derived units over the draft, and mark models."""
-    for row, model in _targets(overlay.rate, drafts):
-        for period in _periods(model, row) if row.variant is not None else ():
-            into = period.variants.setdefault(str(row.variant), DraftRates())
-            _set(into, row, sources, f"{row.provider} {model.id} {row.variant}")
-    for fill, model in _targets(overlay.fill, drafts):
+    for row, model in _targets(overlay.rate, drafts, conflicts):
+        with conflicts.about(row.provider, model.id):
+            for period in _periods(model, row) if row.variant is not None else ():
+                into = period.variants.setdefault(str(row.variant), DraftRates())
+                _set(into, row, sources, f"{row.provider} {model.id} {row.variant}")
+    for fill, model in _targets(overlay.fill, drafts, conflicts):
         for period in model.periods:
             _fill(period, fill, sources.index(fill))
-    for share, model in _targets(overlay.share, drafts):
+    for share, model in _targets(overlay.share, drafts, conflicts):
         for period in model.within(share.since, share.until):
             if share.variant not in period.variants and period.rates:
                 period.variants[share.variant] = _shared(period, share, sources.index(share))
-    for ratio, model in _targets(overlay.ratio, drafts):
+    for ratio, model in _targets(overlay.ratio, drafts, conflicts):
         for period in model.periods:
             _derive(period, ratio, sources.index(ratio))
-    _mark(overlay, drafts)
+    _mark(overlay, drafts, conflicts)
 
 
-def _mark(overlay: Overlay, drafts: dict[str, DraftProvider]) -> None:
-    for mark, model in _targets(overlay.uncounted, drafts):
+def _mark(overlay: Overlay, drafts: dict[str, DraftProvider], conflicts: Conflicts) -> None:
+    for mark, model in _targets(overlay.uncounted, drafts, conflicts):
         model.uncounted = sorted({*model.uncounted, *mark.units})
-    for _mark, model in _targets(overlay.weekdays, drafts):
+    for _mark, model in _targets(overlay.weekdays, drafts, conflicts):
         model.weekdays = True
+    for promotion, model in _targets(overlay.promotion, drafts, conflicts):
+        model.promotion = promotion.until.isoformat()
     for index, uplift in enumerate(overlay.uplift):
         for book in uplift.books:
-            for model in _models(drafts, book, uplift.models):
+            for model in _models(drafts, book, uplift.models, conflicts):
                 model.uplifts.append(index)
 
 
@@ -204,15 +216,21 @@ def _free(model: DraftModel, mark: MarkRow, sources: Sources) -> None:
     model.periods = [DraftPeriod(rates=zero, sources=dict.fromkeys(zero, sources.index(mark)))]
 
 
-def _targets(rows: Iterable[Row], drafts: dict[str, DraftProvider]) -> Iterator[tuple[Row, DraftModel]]:
+def _targets(
+    rows: Iterable[Row], drafts: dict[str, DraftProvider], conflicts: Conflicts
+) -> Iterator[tuple[Row, DraftModel]]:
     """Each row with each model that it names."""
     for row in rows:
-        for model in _models(drafts, row.provider, row.models):
+        for model in _models(drafts, row.provider, row.models, conflicts):
             yield row, model
 
 
-def _models(drafts: dict[str, DraftProvider], provider: str, globs: list[str]) -> list[DraftModel]:
-    """The models that the globs name; `!glob` leaves out. A row that names nothing is a mistake."""
+def _models(
+    drafts: dict[str, DraftProvider], provider: str, globs: list[str], conflicts: Conflicts
+) -> list[DraftModel]:
+    """The models that the globs name; `!glob` leaves out. A row that names nothing is a mistake, unless other data is laid under it."""
+    if provider not in drafts and not conflicts.strict:
+        return []
     if provider not in drafts:
         raise PriceError(f"the overlay names provider {provider!r}, which the book does not have")
     wanted = [glob for glob in globs if not glob.startswith("!")]
@@ -223,7 +241,7 @@ def _models(drafts: dict[str, DraftProvider], provider: str, globs: list[str]) -
         if any(fnmatchcase(model.id, glob) for glob in wanted)
         and not any(fnmatchcase(model.id, glob) for glob in unwanted)
     ]
-    if not found:
+    if not found and conflicts.strict:
         raise PriceError(f"the overlay names {provider} {globs}, which match no model")
     return found
 
@@ -237,11 +255,13 @@ def _periods(model: DraftModel, row: RateRow) -> list[DraftPeriod]:
     return found
 
 
-def _create(row: RateRow, drafts: dict[str, DraftProvider]) -> None:
+def _create(row: RateRow, drafts: dict[str, DraftProvider], conflicts: Conflicts) -> None:
     provider = drafts.setdefault(row.provider, DraftProvider(id=row.provider))
     for name in row.models:
         if name in provider.models:
-            raise PriceError(f"{row.provider} {name} is not new: the source has it now; review the overlay's row")
+            if conflicts.strict:
+                raise PriceError(f"{row.provider} {name} is not new: the source has it now; review the overlay's row")
+            continue  # the row is compared with the source's prices like any other
         for model in provider.models.values():
             model.names -= {name, *row.names}
         provider.models[name] = DraftModel(id=name, names={name, *row.names})

@@ -69,6 +69,9 @@ _PER: Final[dict[str, int]] = {
 }
 """Units in the quantity that a price is written for: a million tokens, an hour, a million tokens kept for an hour."""
 
+UNITS: Final = frozenset(_PER)
+"""Every unit that can have a price; images and seconds of video also by quality and size, as in `images:high:1024x1024`."""
+
 PARENTS: Final[dict[str, str]] = {
     semconv.INPUT_AUDIO: semconv.INPUT,
     semconv.INPUT_IMAGE: semconv.INPUT,
@@ -138,6 +141,11 @@ class Period(Rates, omit_defaults=True):
 
     since: str | None = None
     variants: dict[str, Rates] = {}
+
+
+def is_unit(name: str) -> bool:
+    """Whether a price can be set for the unit."""
+    return name in UNITS or name.partition(":")[0] in {semconv.IMAGES, VIDEO_SECONDS}
 
 
 def per(unit: str) -> int:

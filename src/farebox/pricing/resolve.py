@@ -50,7 +50,11 @@ class Uplift(msgspec.Struct, frozen=True):
 
 
 class ModelEntry(msgspec.Struct, omit_defaults=True):
-    """One model of the book, as it is written there."""
+    """One model of the book, as it is written there.
+
+    Attributes:
+        promotion: last day that its promotional price was announced for, ISO; what follows is not known.
+    """
 
     id: str
     periods: list[Period] = []
@@ -60,6 +64,7 @@ class ModelEntry(msgspec.Struct, omit_defaults=True):
     uncounted: list[str] = []
     uplifts: list[int] = []
     weekdays: bool = False
+    promotion: str | None = None
 
 
 class Conditions(msgspec.Struct, frozen=True):

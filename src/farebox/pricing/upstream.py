@@ -1,4 +1,4 @@
-"""The data of `genai-prices`, turned into a draft of the book. Build time; it is handed that package's objects and imports none of it.
+"""The data of `genai-prices`, turned into a draft of the book. It is handed that package's objects and imports none of it.
 
 Three habits of the data are mended here: prices of tiers that start on the day somebody verified them hold as long as the standard
 prices they belong to; names are matched by prefix only up to a version, never up to another model; float artefacts are rounded to
@@ -17,10 +17,7 @@ from typing import Any, Final
 from farebox.core import semconv
 from farebox.core.errors import PriceError
 from farebox.pricing import rate
-from farebox.pricing.draft import DraftModel, DraftPeriod, DraftProvider, DraftRates, Prices
-
-AS_OF: Final = date(2026, 11, 22)
-"""The day of the book: a price without a date belongs to the period of this day."""
+from farebox.pricing.draft import Conflicts, DraftModel, DraftPeriod, DraftProvider, DraftRates, Prices
 
 UNITS: Final = {
     "input_mtok": semconv.INPUT,
@@ -60,18 +57,25 @@ _VERSION: Final = (
 )
 
 
-def providers(source: Iterable[Any]) -> dict[str, DraftProvider]:
-    """Drafts of every provider of the source."""
+def providers(source: Iterable[Any], as_of: date, conflicts: Conflicts) -> dict[str, DraftProvider]:
+    """Drafts of every provider of the source.
+
+    Args:
+        source: providers as that package has them.
+        as_of: the day of the data: a price without a date belongs to the period of this day.
+        conflicts: where models are noted whose prices cannot be said in the book's words.
+    """
     drafts = {}
     for provider in source:
         draft = DraftProvider(id=provider.id, fallback=list(provider.fallback_model_providers or ()))
         for model in provider.models:
-            draft.models[model.id] = _model(model, provider.id)
+            with conflicts.about(provider.id, model.id):
+                draft.models[model.id] = _model(model, provider.id, as_of)
         drafts[provider.id] = draft
     return drafts
 
 
-def _model(model: Any, provider: str) -> DraftModel:
+def _model(model: Any, provider: str, as_of: date) -> DraftModel:
     names, patterns = _match(model.match)
     draft = DraftModel(id=model.id, names=names, patterns=patterns, context=model.context_window)
     unsupported: set[str] = set()
@@ -82,7 +86,7 @@ def _model(model: Any, provider: str) -> DraftModel:
         if hasattr(constraint, "start_time"):
             hours = DraftRates()
             _fill(hours, prices, provider, unsupported)
-            draft.verified.append((_hours(constraint), AS_OF, hours))
+            draft.verified.append((_hours(constraint), as_of, hours))
             continue
         since = _since(constraint, model.id)
         period = DraftPeriod(since=since)
@@ -90,7 +94,7 @@ def _model(model: Any, provider: str) -> DraftModel:
         if period.rates:
             draft.periods.append(period)
     draft.unsupported = sorted(unsupported)
-    _variants(draft, model.price_variants or (), provider)
+    _variants(draft, model.price_variants or (), provider, as_of)
     return draft
 
 
@@ -138,7 +142,7 @@ def _price(value: Decimal, unit: str) -> Fraction:
     return Fraction(value)
 
 
-def _variants(draft: DraftModel, given: Iterable[Any], provider: str) -> None:
+def _variants(draft: DraftModel, given: Iterable[Any], provider: str, as_of: date) -> None:
     """Note the prices of tiers and of batches with the day they were verified; `place_variants` puts them where they belong."""
     unsupported: set[str] = set()
     for variant in given:
@@ -146,7 +150,7 @@ def _variants(draft: DraftModel, given: Iterable[Any], provider: str) -> None:
         if name is not None:
             own = DraftRates()
             _fill(own, variant.prices, provider, unsupported)
-            day = (_since(variant.constraint, draft.id) if variant.constraint else None) or AS_OF
+            day = (_since(variant.constraint, draft.id) if variant.constraint else None) or as_of
             draft.verified.append((name, day, own))
 
 

@@ -1,0 +1,102 @@
+"""The book in force in this process, with the user's prices laid over it. May import core, config and its neighbours here.
+
+It is the newest valid one that was fetched, or the bundled one, and is chosen when the first price is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from farebox import config
+from farebox.price_settings import PriceSettings
+from farebox.pricing import freshness, shelf
+from farebox.pricing.book import Book
+from farebox.pricing.own import OwnPrices
+
+BUNDLED: Final = Path(__file__).with_name("book.json")
+"""The book that came with the package."""
+
+
+class _State:
+    """What there is one of in a process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.book: Book | None = None
+        self.settings: PriceSettings | None = None
+        self.chosen = False
+        self.said: list[tuple[str, str, dict[str, str], str | None]] = []
+
+    def renew(self) -> None:
+        """A lock that another thread held when the process forked is never released in the child."""
+        self.lock = threading.RLock()
+
+
+_state: Final = _State()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_state.renew)
+
+
+def current() -> Book:
+    """The book; loaded once, in about 5 ms.
+
+    Raises:
+        ConfigurationError: nobody called `use`, and the settings of the process cannot be used.
+    """
+    book = _state.book
+    return book if book is not None else _load()
+
+
+def use(settings: PriceSettings | None) -> None:
+    """Take these settings for the prices of this process, now and when another book comes into force.
+
+    Raises:
+        ConfigurationError: a price in them cannot be used; what was in force stays.
+    """
+    with _state.lock:
+        if _state.chosen and _state.settings == settings:
+            return
+        OwnPrices.of(settings, {})
+        _state.settings, _state.chosen, _state.book = settings, True, None
+
+
+def set_price(*, provider: str, model: str, rates: Mapping[str, str], effective_from: str | None = None) -> None:
+    """Set a model's prices in this process; they stay when another book comes into force. See `Book.set_price`.
+
+    Raises:
+        PriceError: a unit, a price or the day cannot be used; nothing was changed.
+    """
+    with _state.lock:
+        current().set_price(provider=provider, model=model, rates=rates, effective_from=effective_from)
+        _state.said.append((provider, model, dict(rates), effective_from))
+
+
+def reload() -> None:
+    """Look again which book is the newest: one was stored."""
+    with _state.lock:
+        _state.book = None
+
+
+def reset() -> None:
+    """Forget settings and prices of the user's. For tests."""
+    with _state.lock:
+        _state.book, _state.said, _state.settings, _state.chosen = None, [], None, False
+
+
+def _load() -> Book:
+    with _state.lock:
+        if _state.book is not None:
+            return _state.book
+        settings = _state.settings if _state.chosen else config.from_process({}).prices
+        book = Book(BUNDLED.read_bytes(), settings)
+        newer = shelf.newest(settings, since=book.as_of) if settings is None or settings.book == "newest" else None
+        book = newer or book
+        for provider, model, rates, effective_from in _state.said:
+            book.set_price(provider=provider, model=model, rates=rates, effective_from=effective_from)
+        _state.settings, _state.chosen, _state.book = settings, True, book
+        freshness.warn_of_age(book.as_of)
+        return book
