@@ -14,6 +14,7 @@ from farebox.core.event import CallEvent
 from farebox.core.identity import new_id
 from farebox.ledger import open_ledger
 from farebox.ledger.registry import ENGINES
+from farebox.ledger.schema import FAMILIES, GRAINS, LATENCY
 
 HOUR = 3_600_000_000_000
 DAY = 24 * HOUR
@@ -373,5 +374,6 @@ def test_sums_are_the_same_from_rollups_as_from_events(ledger, batches, dimensio
 
 def _empty(ledger):
     """An engine's tables without rows: cheaper than a new ledger for every example."""
-    for table in ("calls", "ids_by_hour", "spend_by_hour", "spend_by_day", "journals"):
+    families = [family.table(grain) for family in (*FAMILIES, LATENCY) for grain, _ in GRAINS]
+    for table in ("calls", "ids_by_stretch", "journals", *families):
         ledger._file._connection.execute(f"DELETE FROM {table}")

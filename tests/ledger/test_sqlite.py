@@ -230,7 +230,7 @@ def test_damage_is_found(ledger, make_event):
     ledger._file._connection.execute("UPDATE spend_by_hour SET cost_nano = cost_nano + 1")
     assert all("spend_by_hour is not the sum of calls" in problem for problem in ledger.check())
     assert len(ledger.check()) == 2  # what should be there and what is
-    ledger._file._connection.execute("DELETE FROM spend_by_day WHERE tenant_id = 't'")
+    ledger._file._connection.execute("DELETE FROM tenants_by_day WHERE tenant_id = 't'")
     assert len(ledger.check()) == 3
 
 
@@ -352,12 +352,12 @@ def test_questions_about_times_read_one_stretch_of_the_table(ledger, make_event)
 
     ledger.ingest([make_event() for _ in range(10)], journal="j", segment=1, offset=1)
     for query in (
-        queries.grouped(("user_id",), 10**18, None, {}),
-        queries.grouped(("model",), 10**18 + 1, 2 * 10**18 + 1, {}),
-        queries.newest(10**18, 2 * 10**18, {}, 10),
-        queries.newest(None, None, {"id": "x"}, 10),
+        queries.grouped(("user_id",), queries.Window(10**18, None, 0), {}),
+        queries.grouped(("model",), queries.Window(10**18 + 1, 2 * 10**18 + 1, 0), {}),
+        queries.newest(queries.Window(10**18, 2 * 10**18, 0), {}, 10),
+        queries.newest(queries.Window(None, None, 0), {"id": "x"}, 10),
     ):
-        plan = [row[3] for row in ledger._rows(queries.Query(f"EXPLAIN QUERY PLAN {query.sql}", query.parameters))]
+        plan = [row[3] for row in ledger._file._connection.execute(f"EXPLAIN QUERY PLAN {query.sql}", query.parameters)]
         assert not [step for step in plan if step.startswith("SCAN calls")]
         assert [step for step in plan if "SEARCH calls USING PRIMARY KEY" in step]
 

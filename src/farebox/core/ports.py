@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from farebox.core.answers import Cursor, Latency, Moment, Point, Summary
 from farebox.core.event import CallEvent, CallRequest
 from farebox.core.usage import Usage
 
@@ -101,9 +102,10 @@ class Ledger(Protocol):
     def by(
         self,
         *dimensions: str,
-        since: int | None = None,
-        until: int | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
         where: Mapping[str, str | None] | None = None,
+        **filters: str | None,
     ) -> list[dict[str, Any]]:
         """Sums grouped by dimensions, dearest first, from rollups where they can answer.
 
@@ -112,6 +114,7 @@ class Ledger(Protocol):
             since: first moment that counts, in nanoseconds UTC.
             until: first moment that no longer counts.
             where: column → value that rows must have (None: rows that have none).
+            **filters: the same, as keywords.
 
         Returns:
             One dict a group: the dimensions, `calls`, `errors`, `unpriced`, `estimated`, `partial`, `input_tokens`, `cache_read_tokens`,
@@ -122,12 +125,70 @@ class Ledger(Protocol):
     def calls(
         self,
         *,
-        since: int | None = None,
-        until: int | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
         where: Mapping[str, str | None] | None = None,
         limit: int | None = None,
+        cursor: Cursor | str | None = None,
+        **filters: str | None,
     ) -> Iterable[CallEvent]:
-        """Single events, newest first."""
+        """Single events, newest first.
+
+        Args:
+            since: first moment that counts.
+            until: first moment that no longer counts.
+            where: dimension → value that calls must have.
+            limit: how many at most.
+            cursor: go on behind this call: `Cursor.after(the last one)`, or its text.
+            **filters: as `where`, as keywords.
+        """
+        ...
+
+    def summary(
+        self,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        *,
+        where: Mapping[str, str | None] | None = None,
+        **filters: str | None,
+    ) -> Summary:
+        """All calls of a time, added up."""
+        ...
+
+    def series(
+        self,
+        bucket: str,
+        *dimensions: str,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        where: Mapping[str, str | None] | None = None,
+        **filters: str | None,
+    ) -> Sequence[Point]:
+        """Sums by "hour", "day", "week" or "month" and by dimensions, in order of time; pieces without calls are left out."""
+        ...
+
+    def percentiles(
+        self,
+        *dimensions: str,
+        percents: Sequence[int] = (50, 90, 95, 99),
+        span: str = "duration",
+        since: Moment | None = None,
+        until: Moment | None = None,
+        where: Mapping[str, str | None] | None = None,
+        **filters: str | None,
+    ) -> Sequence[Latency]:
+        """How long calls took ("duration"), or their first piece ("first_chunk"), by dimensions; to within 12.5 %."""
+        ...
+
+    def retain(self, before: int) -> bool:
+        """One short step of removing single calls that started before a day; what is summed of them stays.
+
+        Args:
+            before: nanoseconds UTC, rounded down to a whole day.
+
+        Returns:
+            Whether another step has something to do.
+        """
         ...
 
     def forget(self, journal: str) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from farebox.core.errors import LedgerError
 from farebox.ledger import migrations
+from farebox.ledger.latency import bucket_of
 from farebox.ledger.locate import Location
 
 
@@ -88,7 +89,10 @@ class LedgerFile:
         )
         try:
             migrations.check(connection, complete=self._read_only)
+            connection.create_function("latency_bucket", 1, _bucket, deterministic=True)
             if not self._read_only:
+                # Counts only before the first table is made: retention gives pages back without writing the file anew.
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 self._use_wal(connection)
                 connection.execute("PRAGMA synchronous = NORMAL")
                 migrations.migrate(connection)
@@ -155,6 +159,10 @@ def _remedy(error: sqlite3.Error) -> str:
         if name.startswith(prefix):
             return remedy
     return "see that the file is whole (farebox doctor) and can be written"
+
+
+def _bucket(nanoseconds: int | None) -> int | None:
+    return None if nanoseconds is None else bucket_of(nanoseconds)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from farebox.core.errors import LedgerError
+from farebox.core.identity import new_id
 from farebox.ledger import schema
 from farebox.ledger.locate import APPLICATION_ID, newer
 
@@ -29,9 +30,13 @@ def migration(function: Migration) -> Migration:
 def calls_rollups_and_journals(connection: sqlite3.Connection) -> None:
     """The tables of the first release."""
     connection.execute(schema.CALLS)
-    connection.execute(schema.IDS_BY_HOUR)
-    connection.execute(schema.rollup("spend_by_hour", schema.HOURS))
-    connection.execute(schema.rollup("spend_by_day", schema.DAYS))
+    connection.execute(schema.IDS_BY_STRETCH)
+    for family in (*schema.FAMILIES, schema.LATENCY):
+        for grain, _ in schema.GRAINS:
+            connection.execute(family.create(grain))
+    connection.execute(schema.FACTS)
+    connection.execute("INSERT INTO facts (name, value) VALUES ('ledger', ?)", (new_id(time.time_ns()),))
+    connection.execute(schema.MERGES)
     connection.execute(schema.JOURNALS)
     connection.execute(schema.SPEND)
 

@@ -1,16 +1,17 @@
-"""Questions to a ledger as SQL: which table answers them, and with which parameters. Imports core and the ledger's own parts."""
+"""Questions to a ledger as SQL: which tables answer them, and with which parameters. Imports core and the ledger's own parts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from farebox.core.errors import ConfigurationError
 from farebox.ledger import schema
-from farebox.ledger.rollups import DAY_NS, HOUR_NS
 from farebox.ledger.rows import COLUMNS
+from farebox.ledger.schema import DAY_NS, HOUR_NS, STRETCH_NS, Family
 
-_MODEL: Final = "coalesce(nullif(request_model, ''), response_model)"
+MODEL: Final = "coalesce(nullif(request_model, ''), response_model)"
+"""SQL for the model of a call: what was asked for, or else what answered."""
 
 PLAIN: Final = (
     *("id", "parent_id", "kind", "provider", "server_address", "operation", "api", "request_model", "response_model"),
@@ -23,33 +24,28 @@ PLAIN: Final = (
 TAG: Final = "tag:"
 """Prefix of the dimensions that are a tag of the user's: `tag:team`."""
 
-DIMENSIONS: Final = ("model", "day", "hour", *PLAIN)
-"""Every dimension but tags. `model` is what was asked for, or else what answered; times are UTC."""
+TIMES: Final = {"month": "%Y-%m", "day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H:00:00Z"}
+"""Dimensions that are a time, in UTC, and how they are written."""
 
-_TIMES: Final = {"day": (DAY_NS, "%Y-%m-%d"), "hour": (HOUR_NS, "%Y-%m-%dT%H:00:00Z")}
+BUCKETS: Final = {
+    "hour": "{0} - {0} % 3600000000000",
+    "day": "{0} - {0} % 86400000000000",
+    "week": "{0} - ({0} + 259200000000000) % 604800000000000",
+    "month": "strftime('%s', {0} / 1000000000, 'unixepoch', 'start of month') * 1000000000",
+}
+"""What a series is cut into, and SQL for the start of each piece in nanoseconds UTC. Weeks begin on Monday; 1970 did on Thursday."""
 
-_BOUNDS: Final = (">=", "<")
-_BOUNDS_OF_HOURS: Final = (f"hour > :{{}} - {HOUR_NS}", "hour < :{}")
+DIMENSIONS: Final = ("model", *TIMES, *PLAIN)
+"""Every dimension but tags. `model` is what was asked for, or else what answered."""
+
+Where: TypeAlias = Mapping[str, str | None]
+
+_START: Final = "start:"
 _IDS: Final = (
-    "id BETWEEN (SELECT min(first_id) FROM ids_by_hour WHERE {hours})"
-    " AND (SELECT max(last_id) FROM ids_by_hour WHERE {hours})"
+    "id BETWEEN (SELECT min(first_id) FROM ids_by_stretch WHERE {stretches})"
+    " AND (SELECT max(last_id) FROM ids_by_stretch WHERE {stretches})"
 )
-"""Keeps a question about times to the stretch of `calls` where calls of those hours are."""
-
-
-class Rollup(NamedTuple):
-    """A table of sums, the time that its rows cover in nanoseconds, and the dimensions it can answer."""
-
-    table: str
-    time: str
-    step: int
-    dimensions: frozenset[str]
-
-
-ROLLUPS: Final = (
-    Rollup("spend_by_hour", "hour", HOUR_NS, frozenset({*schema.HOURS, "day"})),
-    Rollup("spend_by_day", "day", DAY_NS, frozenset(schema.DAYS)),
-)
+"""Keeps a question about times to the part of `calls` where calls of those stretches are."""
 
 
 class Query(NamedTuple):
@@ -59,40 +55,63 @@ class Query(NamedTuple):
     parameters: dict[str, Any]
 
 
-class _Part:
-    """One SELECT over `calls` or over a rollup, with the times it covers."""
+class Window(NamedTuple):
+    """The times that a question is about, in nanoseconds UTC.
 
-    def __init__(self, rollup: Rollup | None, since: int | None, until: int | None) -> None:
-        self.rollup, self.since, self.until = rollup, since, until
+    Attributes:
+        since: first moment that counts; None: from the first call on.
+        until: first moment that no longer counts; None: to the last call.
+        retained_since: calls that started before are in the rollups only.
+    """
+
+    since: int | None
+    until: int | None
+    retained_since: int
+
+    def widened(self) -> Window:
+        """With whole hours where only rollups are left."""
+        since, until = self.since, self.until
+        if since is not None and since < self.retained_since:
+            since -= since % HOUR_NS
+        if until is not None and until < self.retained_since:
+            until = -(-until // HOUR_NS) * HOUR_NS
+        return self._replace(since=since, until=until)
+
+
+class _Part:
+    """One SELECT over `calls` or over a rollup by hour or day, with the times it covers."""
+
+    def __init__(self, table: str, time: str, since: int | None, until: int | None) -> None:
+        self.table, self.time, self.since, self.until = table, time, since, until
+        self.raw = table == "calls"
 
     def expression(self, dimension: str, parameters: dict[str, Any]) -> str:
         """SQL for a dimension; '' where a row has no value."""
-        if dimension in _TIMES:
-            step, pattern = _TIMES[dimension]
-            column = "started_at" if self.rollup is None else self.rollup.time
-            return f"strftime('{pattern}', ({column} - {column} % {step}) / 1000000000, 'unixepoch')"
-        if self.rollup is not None:
+        if dimension in TIMES:
+            return f"strftime('{TIMES[dimension]}', ({self.time} - {self.time} % {HOUR_NS}) / 1000000000, 'unixepoch')"
+        if dimension.startswith(_START):
+            return BUCKETS[dimension.removeprefix(_START)].format(self.time)
+        if not self.raw:
             return dimension
         if dimension.startswith(TAG):
             name = f"tag{len(parameters)}"
             parameters[name] = f'$."{dimension.removeprefix(TAG)}"'
             return f"coalesce(json_extract(tags, :{name}), '')"
-        return f"coalesce({_MODEL if dimension == 'model' else dimension}, '')"
+        return f"coalesce({MODEL if dimension == 'model' else dimension}, '')"
 
-    def conditions(self, where: Mapping[str, str | None], parameters: dict[str, Any]) -> str:
+    def conditions(self, where: Where, parameters: dict[str, Any]) -> str:
         """SQL after WHERE; every value is a parameter."""
-        column = "started_at" if self.rollup is None else self.rollup.time
-        tests, hours = ["1"], []
-        for moment, test, test_of_hour in zip((self.since, self.until), _BOUNDS, _BOUNDS_OF_HOURS, strict=True):
+        tests, stretches = ["1"], []
+        for moment, sign in ((self.since, ">="), (self.until, "<")):
             if moment is not None:
                 name = f"time{len(parameters)}"
                 parameters[name] = moment
-                tests.append(f"{column} {test} :{name}")
-                hours.append(test_of_hour.format(name))
-        if self.rollup is None and hours:
-            tests.append(_IDS.format(hours=" AND ".join(hours)))
+                tests.append(f"{self.time} {sign} :{name}")
+                stretches.append(f"stretch > :{name} - {STRETCH_NS}" if sign == ">=" else f"stretch < :{name}")
+        if self.raw and stretches:
+            tests.append(_IDS.format(stretches=" AND ".join(stretches)))
         for dimension, value in where.items():
-            plain = self.rollup is None and dimension in PLAIN and value
+            plain = self.raw and dimension in PLAIN and value
             # A bare column, so that a key or an index on it can serve.
             expression = dimension if plain else self.expression(dimension, parameters)
             name = f"value{len(parameters)}"
@@ -101,59 +120,119 @@ class _Part:
         return " AND ".join(tests)
 
 
-def grouped(
-    dimensions: tuple[str, ...], since: int | None, until: int | None, where: Mapping[str, str | None]
-) -> Query:
-    """Sums by dimensions: from a rollup for the whole hours or days that it covers, and from `calls` for what is left of the ends."""
-    parameters: dict[str, Any] = {}
-    selects = []
-    for part in _parts({*dimensions, *where}, since, until):
-        columns = [f"{part.expression(name, parameters)} AS d{at}" for at, name in enumerate(dimensions)]
-        measures = schema.MEASURE_OF_CALL if part.rollup is None else schema.MEASURES
-        columns += [f"{measure} AS m{at}" for at, measure in enumerate(measures)]
-        table = "calls" if part.rollup is None else part.rollup.table
-        selects.append(f"SELECT {', '.join(columns)} FROM {table} WHERE {part.conditions(where, parameters)}")  # noqa: S608 - names of ours; values are parameters
+def grouped(dimensions: Sequence[str], window: Window, where: Where) -> Query:
+    """Sums by dimensions, dearest first."""
+    return _grouped(dimensions, window, where, first=())
+
+
+def _grouped(dimensions: Sequence[str], window: Window, where: Where, *, first: tuple[str, ...]) -> Query:
+    """Sums by dimensions, ordered by `first`, then dearest first."""
+    inner, parameters = _union(dimensions, window, where, schema.FAMILIES, schema.MEASURE_OF_CALL)
     keys = [f"d{at}" for at in range(len(dimensions))]
     outer = [f"nullif({key}, '')" for key in keys]
     outer += [f"coalesce(sum(m{at}), 0)" for at in range(len(schema.MEASURES))]
-    sql = f"SELECT {', '.join(outer)} FROM ({' UNION ALL '.join(selects)})"  # noqa: S608 - as above
+    sql = f"SELECT {', '.join(outer)} FROM ({inner})"  # noqa: S608 - names of ours; values are parameters
     if keys:
-        sql += f" GROUP BY {', '.join(keys)} ORDER BY {len(outer)} DESC, {', '.join(keys)}"
+        sql += f" GROUP BY {', '.join(keys)} ORDER BY {', '.join((*first, f'{len(outer)} DESC', *keys))}"
     return Query(sql, parameters)
 
 
-def _parts(dimensions: set[str], since: int | None, until: int | None) -> list[_Part]:
-    for rollup in ROLLUPS:
-        if not dimensions <= rollup.dimensions:
-            continue
-        first = None if since is None else -(-since // rollup.step) * rollup.step
-        last = None if until is None else until // rollup.step * rollup.step
-        if first is not None and last is not None and first >= last:
-            continue
-        parts = [_Part(rollup, first, last)]
-        if first != since:
-            parts.append(_Part(None, since, first))
-        if last != until:
-            parts.append(_Part(None, last, until))
-        return parts
-    return [_Part(None, since, until)]
+def series(bucket: str, dimensions: Sequence[str], window: Window, where: Where) -> Query:
+    """Sums by the start of each bucket and by dimensions, in order of time; the start is the first column.
+
+    Raises:
+        ConfigurationError: there is no such bucket; the message lists those there are.
+    """
+    if bucket not in BUCKETS:
+        raise ConfigurationError(f"{bucket!r} is no bucket of a series: use one of {', '.join(BUCKETS)}")
+    return _grouped((_START + bucket, *dimensions), window, where, first=("d0",))
 
 
-def newest(since: int | None, until: int | None, where: Mapping[str, str | None], limit: int | None) -> Query:
-    """Single calls between two times, newest first."""
-    parameters: dict[str, Any] = {"limit": -1 if limit is None else limit}
-    conditions = _Part(None, since, until).conditions(where, parameters)
+def histograms(span: str, dimensions: Sequence[str], window: Window, where: Where) -> Query:
+    """How many durations fall into each bucket, by dimensions; the bucket and the count are the last two columns."""
+    timed = f"{span}_ns"
+    inner, parameters = _union(
+        (*dimensions, "bucket"), window, {**where, "span": span}, (schema.LATENCY,), (f"{timed} IS NOT NULL",)
+    )
+    parameters["span"] = span
+    keys = [f"d{at}" for at in range(len(dimensions) + 1)]
+    outer = [f"nullif({key}, '')" for key in keys[:-1]]
+    sql = (
+        f"SELECT {', '.join((*outer, keys[-1], 'sum(m0)'))} FROM ({inner}) "  # noqa: S608 - names of ours; values are parameters
+        f"GROUP BY {', '.join(keys)} HAVING sum(m0) > 0 ORDER BY {', '.join(keys)}"
+    )
+    return Query(sql, parameters)
+
+
+def _union(
+    dimensions: Sequence[str], window: Window, where: Where, families: Iterable[Family], of_call: Sequence[str]
+) -> tuple[str, dict[str, Any]]:
+    """The SELECTs whose rows, taken together, are every call once: dimensions as d0, d1, ... and measures as m0, m1, ..."""
+    parameters: dict[str, Any] = {}
+    selects = []
+    for part in _parts({*dimensions, *where}, window, families):
+        columns = [f"{_column(part, name, where, parameters)} AS d{at}" for at, name in enumerate(dimensions)]
+        measures = of_call if part.raw else schema.MEASURES[: len(of_call)]
+        columns += [f"{measure} AS m{at}" for at, measure in enumerate(measures)]
+        own = {name: value for name, value in where.items() if not (part.raw and name == "span")}
+        selects.append(f"SELECT {', '.join(columns)} FROM {part.table} WHERE {part.conditions(own, parameters)}")  # noqa: S608 - names of ours; values are parameters
+    return " UNION ALL ".join(selects), parameters
+
+
+def _column(part: _Part, name: str, where: Where, parameters: dict[str, Any]) -> str:
+    if name != "bucket":
+        return part.expression(name, parameters)
+    return f"latency_bucket({where['span']}_ns)" if part.raw else "bucket"
+
+
+def _parts(names: set[str], window: Window, families: Iterable[Family]) -> list[_Part]:
+    """Days where they can answer, hours for what is left of the ends, and calls for what is left of those."""
+    starts = {name for name in names if name in TIMES or name.startswith(_START)}
+    family = next((family for family in families if names - starts <= {*family.dimensions}), None)
+    if family is None:
+        return [_Part("calls", "started_at", window.since, window.until)]
+    hourly = {"hour", f"{_START}hour"} & starts
+    steps = [(grain, step) for grain, step in reversed(schema.GRAINS) if not (hourly and step == DAY_NS)]
+    since, until, _ = window.widened()
+    return list(_cut(family, steps, since, until))
+
+
+def _cut(family: Family, steps: Sequence[tuple[str, int]], since: int | None, until: int | None) -> Iterable[_Part]:
+    if not steps:
+        yield _Part("calls", "started_at", since, until)
+        return
+    grain, step = steps[0]
+    first = None if since is None else -(-since // step) * step
+    last = None if until is None else until // step * step
+    if first is not None and last is not None and first >= last:
+        yield from _cut(family, steps[1:], since, until)
+        return
+    yield _Part(family.table(grain), grain, first, last)
+    if first != since:
+        yield from _cut(family, steps[1:], since, first)
+    if last != until:
+        yield from _cut(family, steps[1:], last, until)
+
+
+def newest(window: Window, where: Where, limit: int, after: tuple[int, str] | None = None) -> Query:
+    """At most `limit` single calls, newest first, older than the call `after` (its `started_at` and `id`)."""
+    parameters: dict[str, Any] = {"limit": limit}
+    conditions = _Part("calls", "started_at", window.since, window.until).conditions(where, parameters)
+    if after is not None:
+        parameters["after_time"], parameters["after_id"] = after
+        conditions += " AND (started_at, id) < (:after_time, :after_id)"
     return Query(
         f"SELECT {', '.join(COLUMNS)} FROM calls WHERE {conditions} ORDER BY started_at DESC, id DESC LIMIT :limit",  # noqa: S608 - names of ours; values are parameters
         parameters,
     )
 
 
-def spans(since: int | None, until: int | None) -> Query:
-    """How many calls each hour has, latest first: `newest` is asked for a few hours at a time."""
+def stretches(window: Window) -> Query:
+    """The stretches in which calls started, latest first: `newest` is asked for a few at a time."""
+    since, until = window.since, window.until
     return Query(
-        "SELECT hour, sum(calls) FROM spend_by_hour WHERE hour > :since AND hour < :until GROUP BY hour ORDER BY hour DESC",
-        {"since": -(2**63) if since is None else since - HOUR_NS, "until": 2**63 - 1 if until is None else until},
+        "SELECT stretch FROM ids_by_stretch WHERE stretch > :since AND stretch < :until ORDER BY stretch DESC",
+        {"since": -(2**63) if since is None else since - STRETCH_NS, "until": 2**63 - 1 if until is None else until},
     )
 
 
@@ -167,23 +246,3 @@ def check_dimensions(names: Iterable[str]) -> None:
         tag = name.startswith(TAG) and len(name) > len(TAG) and '"' not in name
         if not tag and name not in DIMENSIONS:
             raise ConfigurationError(f"{name!r} is no dimension: use one of {', '.join(DIMENSIONS)}, or {TAG}NAME")
-
-
-def rollup_differences(rollup: Rollup) -> Query:
-    """Rows of a rollup that differ from the sums over `calls`: none, if the ledger is sound."""
-    key = schema.HOURS if rollup.table == "spend_by_hour" else schema.DAYS
-    sources = [f"started_at - started_at % {rollup.step}"]
-    sources += [f"coalesce({_MODEL if name == 'model' else name}, '')" for name in key[1:]]
-    sums = [f"sum({measure})" for measure in schema.MEASURE_OF_CALL]
-    raw = f"SELECT {', '.join(sources + sums)} FROM calls GROUP BY {', '.join(sources)}"  # noqa: S608 - names of ours
-    kept = f"SELECT {', '.join((*key, *schema.MEASURES))} FROM {rollup.table}"  # noqa: S608 - names of ours
-    return Query(f"SELECT * FROM ({raw} EXCEPT {kept}) UNION ALL SELECT * FROM ({kept} EXCEPT {raw})", {})  # noqa: S608 - names of ours
-
-
-def ids_outside_their_hour() -> Query:
-    """Calls that `ids_by_hour` does not know of: none, if the ledger is sound."""
-    return Query(
-        f"SELECT id FROM calls LEFT JOIN ids_by_hour ON hour = started_at - started_at % {HOUR_NS}"  # noqa: S608 - names of ours
-        " WHERE hour IS NULL OR id NOT BETWEEN first_id AND last_id",
-        {},
-    )

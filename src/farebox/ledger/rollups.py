@@ -1,70 +1,86 @@
-"""What a batch of events changes in the sums by hour and day, and in the ids of each hour. Imports core and the schema."""
+"""What a batch of events changes in the sums by hour and day, in the histograms, and in the ids of each stretch. Imports core and the schema.
+
+Only the finest sums are added up event by event; the coarser ones are made of them.
+"""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import add
 from typing import Any, Final, TypeAlias
 
 from farebox.core import semconv
 from farebox.core.event import CallEvent
 from farebox.ledger import schema
+from farebox.ledger.latency import bucket_of
+from farebox.ledger.schema import DAY_NS, HOUR_NS, STRETCH_NS, Family
 
-Sums: TypeAlias = dict[tuple[Any, ...], list[int]]
+Key: TypeAlias = tuple[Any, ...]
+Sums: TypeAlias = dict[Key, Sequence[int]]
+"""Measures by the values of a family's dimensions."""
 
-HOUR_NS: Final = 3_600_000_000_000
-DAY_NS: Final = 24 * HOUR_NS
 
-
-def _upsert(table: str, key: tuple[str, ...]) -> str:
-    columns = (*key, *schema.MEASURES)
-    moved = ", ".join(f"{name} = {name} + excluded.{name}" for name in schema.MEASURES)
+def _upsert(family: Family, grain: str) -> str:
+    key = (grain, *family.dimensions)
+    columns = (*key, *family.measures)
+    moved = ", ".join(f"{name} = {name} + excluded.{name}" for name in family.measures)
     return (
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "  # noqa: S608 - names of ours
+        f"INSERT INTO {family.table(grain)} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "  # noqa: S608 - names of ours
         f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {moved}"
     )
 
 
-def _prune(table: str, key: tuple[str, ...]) -> str:
-    same = " AND ".join(f"{column} = ?" for column in key)
-    return f"DELETE FROM {table} WHERE {same} AND calls = 0"  # noqa: S608 - names of ours
+def _prune(family: Family, grain: str) -> str:
+    same = " AND ".join(f"{column} = ?" for column in (grain, *family.dimensions))
+    return f"DELETE FROM {family.table(grain)} WHERE {same} AND calls = 0"  # noqa: S608 - names of ours
 
 
-_STATEMENTS: Final = (
-    (_upsert("spend_by_hour", schema.HOURS), _prune("spend_by_hour", schema.HOURS)),
-    (_upsert("spend_by_day", schema.DAYS), _prune("spend_by_day", schema.DAYS)),
-)
+_STATEMENTS: Final = {
+    (family.name, grain): (_upsert(family, grain), _prune(family, grain))
+    for family in (*schema.FAMILIES, schema.LATENCY)
+    for grain, _ in schema.GRAINS
+}
 
 _WIDEN: Final = """
-INSERT INTO ids_by_hour (hour, first_id, last_id) VALUES (?, ?, ?)
-ON CONFLICT (hour) DO UPDATE SET first_id = min(first_id, excluded.first_id), last_id = max(last_id, excluded.last_id)
+INSERT INTO ids_by_stretch (stretch, first_id, last_id) VALUES (?, ?, ?)
+ON CONFLICT (stretch) DO UPDATE SET first_id = min(first_id, excluded.first_id), last_id = max(last_id, excluded.last_id)
 """
+
+_COARSER: Final[tuple[tuple[Family, Callable[[Key], Key]], ...]] = (
+    (schema.TENANTS, lambda key: (key[0], key[2])),
+    (schema.TASKS, lambda key: (key[1], key[2])),
+)
+"""Families that are sums over `schema.TENANT_TASKS`, and where their key is in its key."""
 
 
 class Difference:
     """What events add to the rollups, and changed events take away from them."""
 
     def __init__(self) -> None:
-        self._hours: Sums = {}
-        self._days: Sums = {}
+        self._spend: dict[int, Sums] = {}
+        self._tenant_tasks: dict[int, Sums] = {}
+        self._latency: dict[int, dict[Key, int]] = {}
         self._ids: dict[int, tuple[str, str]] = {}
 
     def add(self, event: CallEvent) -> None:
         """Count an event that is now in `calls`."""
-        hour = event.started_at - event.started_at % HOUR_NS
-        first, last = self._ids.get(hour, (event.id, event.id))
+        stretch = event.started_at - event.started_at % STRETCH_NS
+        first, last = self._ids.get(stretch, (event.id, event.id))
         if event.id <= first or event.id >= last:
-            self._ids[hour] = min(first, event.id), max(last, event.id)
-        self._count(event, hour, 1)
+            self._ids[stretch] = min(first, event.id), max(last, event.id)
+        self._count(event, 1)
 
     def take(self, event: CallEvent) -> None:
         """Count an event no longer, because another version of it takes its place."""
-        self._count(event, event.started_at - event.started_at % HOUR_NS, -1)
+        self._count(event, -1)
 
-    def _count(self, event: CallEvent, hour: int, sign: int) -> None:
-        cost_status = event.cost_status
+    def _count(self, event: CallEvent, sign: int) -> None:
+        hour = event.started_at - event.started_at % HOUR_NS
+        cost_status, status = event.cost_status, event.status
         measures = (
             sign,
-            sign if event.status == semconv.STATUS_ERROR else 0,
+            sign if status == semconv.STATUS_ERROR else 0,
             sign if cost_status == semconv.COST_UNPRICED else 0,
             sign if cost_status == semconv.COST_ESTIMATED else 0,
             sign if cost_status == semconv.COST_PARTIAL else 0,
@@ -74,21 +90,60 @@ class Difference:
             sign * (event.output_tokens or 0),
             sign * (event.cost_nano or 0),
         )
+        if hour not in self._spend:
+            self._spend[hour], self._tenant_tasks[hour], self._latency[hour] = {}, {}, {}
         model = event.request_model or event.response_model or ""
-        by_hour = (hour, event.kind, event.provider, model, event.operation, event.status)
-        by_day = (hour - hour % DAY_NS, event.tenant_id or "", event.task_type or "", event.status)
-        for sums, key in ((self._hours, by_hour), (self._days, by_day)):
-            found = sums.get(key)
-            if found is None:
-                sums[key] = list(measures)
-            else:
-                for at, value in enumerate(measures):
-                    found[at] += value
+        _add(self._spend[hour], (event.kind, event.provider, model, event.operation, status), measures)
+        _add(self._tenant_tasks[hour], (event.tenant_id or "", event.task_type or "", status), measures)
+        latency = self._latency[hour]
+        for span, time in (("duration", event.duration_ns), ("first_chunk", event.first_chunk_ns)):
+            if time is not None:
+                key = (event.provider, model, event.operation, status, span, bucket_of(time))
+                latency[key] = latency.get(key, 0) + sign
 
     def apply(self, connection: sqlite3.Connection) -> None:
         """Move the rollups, inside the transaction that stores the events."""
-        connection.executemany(_WIDEN, ((hour, first, last) for hour, (first, last) in self._ids.items()))
-        for sums, (upsert, prune) in zip((self._hours, self._days), _STATEMENTS, strict=True):
-            connection.executemany(upsert, ((*key, *measures) for key, measures in sums.items() if any(measures)))
-            emptied = [key for key, measures in sums.items() if measures[0] < 0]
-            connection.executemany(prune, emptied)
+        connection.executemany(_WIDEN, ((stretch, *ids) for stretch, ids in self._ids.items()))
+        _store(connection, schema.SPEND_FAMILY, self._spend)
+        _store(connection, schema.TENANT_TASKS, self._tenant_tasks)
+        for family, narrow in _COARSER:
+            _store(connection, family, {hour: _summed(sums, narrow) for hour, sums in self._tenant_tasks.items()})
+        latency = {hour: {key: (count,) for key, count in counts.items()} for hour, counts in self._latency.items()}
+        _store(connection, schema.LATENCY, latency)
+
+
+def _add(sums: Sums, key: Key, measures: Sequence[int]) -> None:
+    found = sums.get(key)
+    sums[key] = measures if found is None else tuple(map(add, found, measures))
+
+
+def _summed(sums: Mapping[Key, Sequence[int]], narrow: Callable[[Key], Key]) -> Sums:
+    found: Sums = {}
+    for key, measures in sums.items():
+        _add(found, narrow(key), measures)
+    return found
+
+
+def _store(connection: sqlite3.Connection, family: Family, hours: Mapping[int, Mapping[Key, Sequence[int]]]) -> None:
+    """Move a family's two tables."""
+    days: dict[int, Sums] = {}
+    for hour, sums in hours.items():
+        day = hour - hour % DAY_NS
+        if day not in days:
+            days[day] = dict(sums)
+            continue
+        for key, measures in sums.items():
+            _add(days[day], key, measures)
+    for (grain, _), times in zip(schema.GRAINS, (hours, days), strict=True):
+        upsert, prune = _STATEMENTS[family.name, grain]
+        connection.executemany(upsert, _rows(times))
+        connection.executemany(
+            prune, [row[: 1 + len(family.dimensions)] for row in _rows(times) if row[-len(family.measures)] < 0]
+        )
+
+
+def _rows(times: Mapping[int, Mapping[Key, Sequence[int]]]) -> Iterable[Key]:
+    for time, sums in times.items():
+        for key, measures in sums.items():
+            if any(measures):
+                yield (time, *key, *measures)

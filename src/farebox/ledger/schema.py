@@ -6,7 +6,7 @@ no value, because NULLs in a key are never equal.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 MIGRATIONS: Final = """
 CREATE TABLE IF NOT EXISTS migrations (
@@ -67,18 +67,36 @@ CREATE TABLE calls (
 ) WITHOUT ROWID
 """
 
-IDS_BY_HOUR: Final = """
-CREATE TABLE ids_by_hour (
-    hour INTEGER NOT NULL PRIMARY KEY,
+IDS_BY_STRETCH: Final = """
+CREATE TABLE ids_by_stretch (
+    stretch INTEGER NOT NULL PRIMARY KEY,
     first_id TEXT NOT NULL,
     last_id TEXT NOT NULL
 )
 """
-"""Between which ids the calls that started in an hour lie: `calls` is ordered by id, and ids (UUIDv7) by time.
+"""Between which ids the calls that started in five minutes lie: `calls` is ordered by id, and ids (UUIDv7) by time.
 
 It stands in for an index on `started_at`, which would cost 57 bytes a call. Calls whose ids were made long after they started, as
-in an import, widen their hour: slower to read, never missed.
+in an import, widen their stretch: slower to read, never missed.
 """
+
+FACTS: Final = """
+CREATE TABLE facts (
+    name TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID
+"""
+"""What is true of the whole file: `ledger` (its id, which copies share), `retained_since` (calls that started before are in the
+rollups only; nanoseconds UTC)."""
+
+MERGES: Final = """
+CREATE TABLE merges (
+    ledger TEXT NOT NULL PRIMARY KEY,
+    retained_since INTEGER NOT NULL,
+    merged_at INTEGER NOT NULL
+) WITHOUT ROWID
+"""
+"""Which other ledgers were merged into this one, and what they had only rollups of at that time."""
 
 MEASURES: Final = (
     "calls",
@@ -108,20 +126,49 @@ MEASURE_OF_CALL: Final = (
 )
 """The measures of one row of `calls`, in the order of `MEASURES`."""
 
-HOURS: Final = ("hour", "kind", "provider", "model", "operation", "status")
-"""Key of `spend_by_hour`."""
+STRETCH_NS: Final = 300_000_000_000
+HOUR_NS: Final = 3_600_000_000_000
+DAY_NS: Final = 24 * HOUR_NS
 
-DAYS: Final = ("day", "tenant_id", "task_type", "status")
-"""Key of `spend_by_day`."""
+GRAINS: Final = (("hour", HOUR_NS), ("day", DAY_NS))
+"""Each family of rollups has a table by hour and one by day (UTC): the day's answers a month, the hour's the ends of the month."""
 
 
-def rollup(name: str, key: tuple[str, ...]) -> str:
-    """The table that holds the measures summed by `key`, whose first part is a time."""
-    columns = [f"{key[0]} INTEGER NOT NULL"]
-    columns += [f"{column} TEXT NOT NULL" for column in key[1:]]
-    columns += [f"{column} INTEGER NOT NULL" for column in MEASURES]
-    return f"CREATE TABLE {name} ({', '.join(columns)}, PRIMARY KEY ({', '.join(key)})) WITHOUT ROWID"
+class Family(NamedTuple):
+    """Rollups over the same dimensions.
 
+    Attributes:
+        name: how its tables' names begin.
+        dimensions: what is told apart, beside the time.
+        measures: what is summed.
+    """
+
+    name: str
+    dimensions: tuple[str, ...]
+    measures: tuple[str, ...] = MEASURES
+
+    def table(self, grain: str) -> str:
+        """Name of its table by "hour" or "day"."""
+        return f"{self.name}_by_{grain}"
+
+    def create(self, grain: str) -> str:
+        """SQL that makes the table."""
+        columns = [f"{grain} INTEGER NOT NULL"]
+        columns += [f"{name} {'INTEGER' if name == 'bucket' else 'TEXT'} NOT NULL" for name in self.dimensions]
+        columns += [f"{name} INTEGER NOT NULL" for name in self.measures]
+        key = ", ".join((grain, *self.dimensions))
+        return f"CREATE TABLE {self.table(grain)} ({', '.join(columns)}, PRIMARY KEY ({key})) WITHOUT ROWID"
+
+
+SPEND_FAMILY: Final = Family("spend", ("kind", "provider", "model", "operation", "status"))
+TENANTS: Final = Family("tenants", ("tenant_id", "status"))
+TASKS: Final = Family("tasks", ("task_type", "status"))
+TENANT_TASKS: Final = Family("tenant_tasks", ("tenant_id", "task_type", "status"))
+FAMILIES: Final = (SPEND_FAMILY, TENANTS, TASKS, TENANT_TASKS)
+"""Sums of money and tokens; a question is answered by the first that knows all of its dimensions."""
+
+LATENCY: Final = Family("latency", ("provider", "model", "operation", "status", "span", "bucket"), ("calls",))
+"""Histograms of durations: how many calls' `span` ("duration" or "first_chunk") fell into a bucket, see `latency.bucket_of`."""
 
 JOURNALS: Final = """
 CREATE TABLE journals (

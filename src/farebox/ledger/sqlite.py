@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Self
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
 
 from farebox.core.event import CallEvent
-from farebox.ledger import ingest, queries, schema
+from farebox.ledger import check, facts, ingest, retention, upkeep
 from farebox.ledger.file import LedgerFile
 from farebox.ledger.locate import Location, ledger_path
-from farebox.ledger.rollups import HOUR_NS
-from farebox.ledger.rows import event_of
-
-_AT_ONCE: Final = 2000
-"""Calls that are read in one question, unless one hour has more."""
+from farebox.ledger.queries import Query
+from farebox.ledger.questions import Questions
 
 
-class SQLiteLedger:
+class SQLiteLedger(Questions):
     """The `Ledger` port on one file, in WAL mode. Any thread may use it; a lock lets them in one at a time.
 
     Args:
@@ -97,6 +96,11 @@ class SQLiteLedger:
             busy, written, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             return bool(busy == 0 and written == moved and not replaced)
 
+    def retain(self, before: int) -> bool:
+        """See `ports.Ledger`."""
+        with self._file.use() as (connection, _):
+            return retention.step(connection, before)
+
     # --- reading
 
     def mark(self, journal: str) -> tuple[int, int]:
@@ -104,87 +108,44 @@ class SQLiteLedger:
         with self._file.use() as (connection, _):
             return ingest.mark_of(connection, journal)
 
-    def by(
-        self,
-        *dimensions: str,
-        since: int | None = None,
-        until: int | None = None,
-        where: Mapping[str, str | None] | None = None,
-    ) -> list[dict[str, Any]]:
-        """See `ports.Ledger`. `day` and `hour` are ISO texts in UTC; `tag:NAME` is a tag of the user's."""
-        queries.check_dimensions((*dimensions, *(where or {})))
-        query = queries.grouped(dimensions, since, until, where or {})
-        names = (*dimensions, *schema.MEASURES)
-        return [dict(zip(names, row, strict=True)) for row in self._rows(query)]
-
-    def totals(
-        self,
-        *,
-        since: int | None = None,
-        until: int | None = None,
-        where: Mapping[str, str | None] | None = None,
-    ) -> dict[str, Any]:
-        """The sums over all calls, as `by` gives them for a group."""
-        return self.by(since=since, until=until, where=where)[0]
-
-    def calls(
-        self,
-        *,
-        since: int | None = None,
-        until: int | None = None,
-        where: Mapping[str, str | None] | None = None,
-        limit: int | None = None,
-    ) -> Iterator[CallEvent]:
-        """See `ports.Ledger`. A few hours are fetched at a time, and no lock is held in between.
-
-        Raises:
-            ConfigurationError: `where` names no dimension.
-        """
-        queries.check_dimensions(where or {})
-        return self._newest(since, until, where or {}, limit)
-
-    def _newest(
-        self, since: int | None, until: int | None, where: Mapping[str, str | None], left: int | None
-    ) -> Iterator[CallEvent]:
-        for first, last in [(since, until)] if where.get("id") else self._stretches(since, until):
-            if left is not None and left <= 0:
-                return
-            rows = self._rows(queries.newest(first, last, where, left))
-            yield from map(event_of, rows)
-            left = None if left is None else left - len(rows)
-
-    def _stretches(self, since: int | None, until: int | None) -> list[tuple[int, int]]:
-        """Times that cover all calls in between, latest first, each of at most `_AT_ONCE` calls or of one hour."""
-        stretches: list[tuple[int, int]] = []
-        room = 0
-        for hour, calls in self._rows(queries.spans(since, until)):
-            first = hour if since is None else max(hour, since)
-            last = hour + HOUR_NS if until is None else min(hour + HOUR_NS, until)
-            if stretches and calls <= room:
-                stretches[-1] = (first, stretches[-1][1])
-                room -= calls
-            else:
-                stretches.append((first, last))
-                room = _AT_ONCE - calls
-        return stretches
-
     def check(self) -> list[str]:
         """What is wrong with the ledger: SQLite's own integrity check, and rollups that differ from the sums over `calls`."""
-        found = [str(row[0]) for row in self._rows(queries.Query("PRAGMA integrity_check", {}))]
-        problems = [] if found == ["ok"] else found
-        for rollup in queries.ROLLUPS:
-            problems += [
-                f"{rollup.table} is not the sum of calls at {row}"
-                for row in self._rows(queries.rollup_differences(rollup))
-            ]
-        problems += [
-            f"call {row[0]} is not among the ids of its hour" for row in self._rows(queries.ids_outside_their_hour())
-        ]
-        return problems
+        with self._file.use() as (connection, _), _reading(connection):
+            return list(check.problems(connection))
 
-    def _rows(self, query: queries.Query) -> list[tuple[Any, ...]]:
-        with self._file.use() as (connection, _):
+    def _ask(self, build: Callable[[int], Query]) -> list[tuple[Any, ...]]:
+        with self._file.use() as (connection, _), _reading(connection):
+            query = build(facts.retained_since(connection))
             return connection.execute(query.sql, query.parameters).fetchall()
+
+    # --- upkeep
+
+    def compact(self) -> tuple[int, int]:
+        """Write the file anew without gaps; nobody can write meanwhile, and the disk must have room for a second copy.
+
+        Returns:
+            Bytes before and after.
+        """
+        with self._file.use() as (connection, _):
+            return upkeep.compact(connection, self.location.path)
+
+    def backup(self, target: Path) -> None:
+        """Copy the ledger as it is at one moment, while others write it.
+
+        Raises:
+            LedgerError: something stands at `target`; it is not touched.
+        """
+        with self._file.use() as (connection, _):
+            upkeep.backup(connection, target)
+
+    def merge(self, other: Path) -> upkeep.Merged:
+        """Bring another ledger's calls and rollups in; a second time brings only what is new there. `other` is not changed.
+
+        Raises:
+            LedgerError: `other` is no ledger of this schema, or cannot be merged without counting something twice.
+        """
+        with self._file.use() as (connection, _):
+            return upkeep.merge(connection, other)
 
     # --- the file
 
@@ -199,3 +160,13 @@ class SQLiteLedger:
     def after_fork(self) -> None:
         """See `ports.Ledger`."""
         self._file.after_fork()
+
+
+@contextlib.contextmanager
+def _reading(connection: sqlite3.Connection) -> Iterator[None]:
+    """One state of the file for several statements."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")

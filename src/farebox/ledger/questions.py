@@ -1,0 +1,221 @@
+"""What a ledger in SQL can be asked: sums, series, percentiles, single calls, all with the same filters. Imports core and the ledger's own parts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+from farebox.core.answers import Cursor, Latency, Moment, Point, Summary, nanoseconds
+from farebox.core.errors import ConfigurationError
+from farebox.core.event import CallEvent
+from farebox.ledger import latency, queries, schema
+from farebox.ledger.queries import Query, Window
+from farebox.ledger.rows import event_of
+
+_AT_ONCE: Final = 1000
+"""Calls that are read in one question."""
+_LONGEST: Final = 576
+"""Stretches that are read in one question at most: two days."""
+
+Where = Mapping[str, str | None]
+
+
+class Questions(ABC):
+    """The reading half of the `Ledger` port.
+
+    Every question takes the same filters: `since` and `until` (nanoseconds UTC, or a `datetime` with its zone), `where`
+    (dimension → value, None for calls that have none; `tag:NAME` is a tag of the user's), and dimensions as keywords
+    (`tenant_id="acme"`). Where retention has removed single calls, sums answer by whole hours.
+    """
+
+    @abstractmethod
+    def _ask(self, build: Callable[[int], Query]) -> list[tuple[Any, ...]]:
+        """The rows that answer the question which `build` makes of `retained_since`, both of one state of the file."""
+
+    def summary(
+        self,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        *,
+        where: Where | None = None,
+        **filters: str | None,
+    ) -> Summary:
+        """All calls of a time, added up.
+
+        Raises:
+            ConfigurationError: a filter names no dimension.
+        """
+        start, end = nanoseconds(since), nanoseconds(until)
+        known, retained = _filters(where, filters), [0]
+
+        def build(retained_since: int) -> Query:
+            retained[0] = retained_since
+            return queries.grouped((), Window(start, end, retained_since), known)
+
+        (row,) = self._ask(build)
+        return Summary(
+            **dict(zip(schema.MEASURES, row, strict=True)), since=start, until=end, retained_since=retained[0]
+        )
+
+    def by(
+        self,
+        *dimensions: str,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        where: Where | None = None,
+        **filters: str | None,
+    ) -> list[dict[str, Any]]:
+        """See `ports.Ledger`. `month`, `day` and `hour` are ISO texts in UTC; `tag:NAME` is a tag of the user's."""
+        known = _filters(where, filters, dimensions)
+        start, end = nanoseconds(since), nanoseconds(until)
+        names = (*dimensions, *schema.MEASURES)
+        rows = self._ask(lambda retained: queries.grouped(dimensions, Window(start, end, retained), known))
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def totals(
+        self,
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        where: Where | None = None,
+        **filters: str | None,
+    ) -> dict[str, Any]:
+        """The sums over all calls, as `by` gives them for a group."""
+        return self.by(since=since, until=until, where=where, **filters)[0]
+
+    def series(
+        self,
+        bucket: str,
+        *dimensions: str,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        where: Where | None = None,
+        **filters: str | None,
+    ) -> list[Point]:
+        """Sums piece by piece of time, in order; within a piece dearest first. A piece without calls has no point.
+
+        Args:
+            bucket: "hour", "day", "week" (from Monday) or "month", in UTC.
+            *dimensions: what to tell apart within a piece.
+            since: first moment that counts.
+            until: first moment that no longer counts.
+            where: dimension → value that calls must have.
+            **filters: the same, as keywords.
+
+        Raises:
+            ConfigurationError: no such bucket or dimension; the message lists those there are.
+        """
+        known = _filters(where, filters, dimensions)
+        start, end = nanoseconds(since), nanoseconds(until)
+        rows = self._ask(lambda retained: queries.series(bucket, dimensions, Window(start, end, retained), known))
+        first = 1 + len(dimensions)
+        return [
+            Point(
+                start=row[0],
+                group=dict(zip(dimensions, row[1:first], strict=True)),
+                **dict(zip(schema.MEASURES, row[first:], strict=True)),
+            )
+            for row in rows
+        ]
+
+    def percentiles(
+        self,
+        *dimensions: str,
+        percents: Sequence[int] = (50, 90, 95, 99),
+        span: str = "duration",
+        since: Moment | None = None,
+        until: Moment | None = None,
+        where: Where | None = None,
+        **filters: str | None,
+    ) -> list[Latency]:
+        """How long calls took, by dimensions, the most frequent group first.
+
+        Args:
+            *dimensions: what to tell apart. Of provider, model, operation, status and times it is answered from histograms, of
+                anything else by reading every call.
+            percents: whole numbers from 0 to 100.
+            span: "duration" of the whole call, or "first_chunk", the time until a stream's first piece.
+            since: first moment that counts.
+            until: first moment that no longer counts.
+            where: dimension → value that calls must have.
+            **filters: the same, as keywords.
+
+        Raises:
+            ConfigurationError: no such dimension, span or percent; the message lists those there are.
+        """
+        known = _filters(where, filters, dimensions)
+        if span not in latency.SPANS:
+            raise ConfigurationError(f"{span!r} is no span of time: use one of {', '.join(latency.SPANS)}")
+        wrong = [percent for percent in percents if not 0 <= percent <= 100]
+        if wrong:
+            raise ConfigurationError(f"{wrong[0]!r} is no percent: give whole numbers from 0 to 100")
+        start, end = nanoseconds(since), nanoseconds(until)
+        rows = self._ask(lambda retained: queries.histograms(span, dimensions, Window(start, end, retained), known))
+        found = []
+        for values, group in groupby(rows, key=lambda row: row[:-2]):
+            histogram = [(row[-2], row[-1]) for row in group]
+            found.append(
+                Latency(
+                    group=dict(zip(dimensions, values, strict=True)),
+                    calls=sum(count for _, count in histogram),
+                    percentiles=latency.percentiles(histogram, percents),
+                )
+            )
+        return sorted(found, key=lambda one: -one.calls)
+
+    def calls(
+        self,
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        where: Where | None = None,
+        limit: int | None = None,
+        cursor: Cursor | str | None = None,
+        **filters: str | None,
+    ) -> Iterator[CallEvent]:
+        """See `ports.Ledger`. A bounded number is fetched at a time, and no lock is held in between.
+
+        Raises:
+            ConfigurationError: a filter names no dimension, or the cursor is none.
+        """
+        after = Cursor.parse(cursor) if isinstance(cursor, str) else cursor
+        end = nanoseconds(until)
+        if after is not None:
+            end = after.started_at + 1 if end is None else min(end, after.started_at + 1)
+        return self._newest(nanoseconds(since), end, _filters(where, filters), limit, after)
+
+    def _newest(
+        self, since: int | None, until: int | None, where: Where, left: int | None, after: Cursor | None
+    ) -> Iterator[CallEvent]:
+        """Newest first, from stretch to stretch; more stretches at once where they hold few calls."""
+        if where.get("id"):
+            yield from self._page(Window(since, until, 0), where, 1 if left is None else min(left, 1), after)
+            return
+        starts = [row[0] for row in self._ask(lambda retained: queries.stretches(Window(since, until, retained)))]
+        at, count = 0, 1
+        while at < len(starts) and (left is None or left > 0):
+            chosen = starts[at : at + count]
+            first = chosen[-1] if since is None else max(chosen[-1], since)
+            last = chosen[0] + schema.STRETCH_NS if until is None else min(chosen[0] + schema.STRETCH_NS, until)
+            size = _AT_ONCE if left is None else min(left, _AT_ONCE)
+            events = self._page(Window(first, last, 0), where, size, after)
+            yield from events
+            left = None if left is None else left - len(events)
+            if len(events) == size:
+                after = Cursor.after(events[-1])
+                count = 1
+            else:
+                at += len(chosen)
+                count = min(2 * count, _LONGEST)
+
+    def _page(self, window: Window, where: Where, size: int, after: Cursor | None) -> list[CallEvent]:
+        place = None if after is None else (after.started_at, after.id)
+        return list(map(event_of, self._ask(lambda _: queries.newest(window, where, size, place))))
+
+
+def _filters(where: Where | None, filters: Where, dimensions: Sequence[str] = ()) -> Where:
+    known = {**(where or {}), **filters}
+    queries.check_dimensions((*dimensions, *known))
+    return known
