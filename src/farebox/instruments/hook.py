@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -74,6 +75,7 @@ class Answer(msgspec.Struct, frozen=True):
         tier_header: name of the response's header that says it, or None.
         asked: names the hosted tools that a request's body asks for.
         tools: counts those that the provider ran, given the answer and what was asked for.
+        members: reads usage, model, id and tier at once.
     """
 
     shape: type[msgspec.Struct]
@@ -84,6 +86,12 @@ class Answer(msgspec.Struct, frozen=True):
     tier_header: str | None = None
     asked: Callable[[Any], tuple[str, ...]] | None = None
     tools: Callable[[Any, tuple[str, ...]], ToolCalls] | None = None
+    members: Callable[[Any], Sequence[Any]] = attrgetter("usage")
+
+    def __post_init__(self) -> None:
+        """Make `members`; one call in C for four attributes. What the answer does not have is a name that raises."""
+        names = [name or "_" for name in (self.usage, self.model, self.id, self.tier)]
+        msgspec.structs.force_setattr(self, "members", attrgetter(*names))
 
 
 class Pieces(Protocol):

@@ -133,11 +133,12 @@ class Observation:
     def note(self, piece: Any) -> bool:
         """Look at a piece that may say something; True when it is not to be handed on."""
         collector, call = self._collector, self._call
+        if self.quiet is _UNSEEN:
+            self.quiet = None if collector is None else collector.quiet
+            if call is not None:
+                contained("mark the first chunk", call.first_chunk)
         if collector is None or call is None:
             return False
-        if self.quiet is _UNSEEN:
-            self.quiet = collector.quiet
-            contained("mark the first chunk", call.first_chunk)
         contained("read a chunk", collector.note, piece)
         return self.hides and bool(contained("read a chunk", bare, piece))
 

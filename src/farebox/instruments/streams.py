@@ -18,16 +18,18 @@ _SHADOWED: Final = ("close", "aclose", "iter_bytes", "aiter_bytes")
 
 def watch(source: Iterable[Any], seen: Observation) -> Generator[Any, None, None]:
     """The pieces of `source`; `seen` learns of each and of the end."""
-    probe = seen.probe
+    probe, quiet = seen.probe, seen.quiet
     try:
         for piece in source:
             seen.pieces += 1
             try:
-                loud = probe(piece) != seen.quiet
-            except AttributeError:
-                loud = True
-            if loud and seen.note(piece):
-                continue
+                if probe(piece) != quiet:
+                    if seen.note(piece):
+                        continue
+                    quiet = seen.quiet
+            except AttributeError:  # a dict among models
+                if seen.note(piece):
+                    continue
             seen.last = piece
             yield piece
     except GeneratorExit:
@@ -43,16 +45,18 @@ def watch(source: Iterable[Any], seen: Observation) -> Generator[Any, None, None
 
 async def watch_async(source: AsyncIterable[Any], seen: Observation) -> AsyncGenerator[Any, None]:
     """`watch` for asynchronous streams."""
-    probe = seen.probe
+    probe, quiet = seen.probe, seen.quiet
     try:
         async for piece in source:
             seen.pieces += 1
             try:
-                loud = probe(piece) != seen.quiet
-            except AttributeError:
-                loud = True
-            if loud and seen.note(piece):
-                continue
+                if probe(piece) != quiet:
+                    if seen.note(piece):
+                        continue
+                    quiet = seen.quiet
+            except AttributeError:  # a dict among models
+                if seen.note(piece):
+                    continue
             seen.last = piece
             yield piece
     except GeneratorExit:

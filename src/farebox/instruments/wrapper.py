@@ -113,7 +113,6 @@ def flow(  # noqa: PLR0917 - wrapt's four, and what was found out on the way
         BudgetExceeded: before the first step: nothing is sent.
     """
     opened: Opened | None = contained("open a call", open_call, layer, endpoint, instance, args, kwargs)
-    outside = _inside.get()
     _inside.set(True)
     try:
         if opened is not None:
@@ -121,7 +120,7 @@ def flow(  # noqa: PLR0917 - wrapt's four, and what was found out on the way
         answer = yield partial(wrapped, *args, **kwargs)
     finally:
         # Not `reset`: a coroutine may be closed from another context, where a token raises.
-        _inside.set(outside)
+        _inside.set(False)
     if opened is None:
         return RAISE if type(answer) is Raised else answer
     if type(answer) is Raised:
@@ -234,7 +233,7 @@ def _advance(flow: Flow, answer: Any) -> tuple[Any, bool]:
 
 def drive(flow: Flow) -> Any:
     """Take a flow's steps one after the other."""
-    step, done = _advance(flow, None)
+    step, done = next(flow), False
     while not done:
         try:
             answer = step()
