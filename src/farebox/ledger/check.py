@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from farebox.ledger import schema
 from farebox.ledger.facts import retained_since
+from farebox.ledger.histograms import Histogram, decode
 from farebox.ledger.latency import SPANS
 from farebox.ledger.queries import MODEL
 from farebox.ledger.schema import STRETCH_NS, Family
@@ -17,9 +18,13 @@ def problems(connection: sqlite3.Connection) -> Iterator[str]:
     yield from (str(row[0]) for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok")
     since = retained_since(connection)
     for grain, step in schema.GRAINS:
-        for family in (*schema.FAMILIES, schema.LATENCY):
+        for family in schema.FAMILIES:
             for row in connection.execute(_differences(family, grain, step), {"since": since}):
                 yield f"{family.table(grain)} is not the sum of calls at {row}"
+        counted, kept = _counted(connection, step, since), _kept(connection, grain, since)
+        for key in sorted(counted.keys() | kept.keys()):
+            if counted.get(key) != kept.get(key):
+                yield f"{schema.LATENCY.table(grain)} is not the histogram of calls at {key}"
     for (call,) in connection.execute(_OUTSIDE):
         yield f"call {call} is not among the ids of its five minutes"
 
@@ -33,7 +38,7 @@ _OUTSIDE = (
 def _differences(family: Family, grain: str, step: int) -> str:
     """SQL for rows of a rollup that differ from the sums over `calls`, since a moment."""
     kept = f"SELECT {', '.join((grain, *family.dimensions, *family.measures))} FROM {family.table(grain)} WHERE {grain} >= :since"  # noqa: S608 - names of ours
-    raw = _histogram(family, step) if family is schema.LATENCY else _sums(family, step)
+    raw = _sums(family, step)
     return f"SELECT * FROM ({raw} EXCEPT {kept}) UNION ALL SELECT * FROM ({kept} EXCEPT {raw})"  # noqa: S608 - names of ours
 
 
@@ -43,19 +48,28 @@ def _sums(family: Family, step: int) -> str:
     return f"SELECT {', '.join(sources + sums)} FROM calls WHERE started_at >= :since GROUP BY {', '.join(sources)}"  # noqa: S608 - names of ours
 
 
-def _histogram(family: Family, step: int) -> str:
-    known = family.dimensions[:-2]
-    spans = []
+def _kept(connection: sqlite3.Connection, grain: str, since: int) -> dict[tuple[object, ...], Histogram]:
+    family = schema.LATENCY
+    columns = ", ".join((grain, *family.dimensions, "histogram"))
+    rows = connection.execute(f"SELECT {columns} FROM {family.table(grain)} WHERE {grain} >= ?", (since,))  # noqa: S608 - names of ours
+    return {row[:-1]: decode(row[-1]) for row in rows}
+
+
+def _counted(connection: sqlite3.Connection, step: int, since: int) -> dict[tuple[object, ...], Histogram]:
+    found: dict[tuple[object, ...], Histogram] = {}
     for span in SPANS:
         columns = [
-            f"started_at - started_at % {step} AS time",
-            *_sources(known),
-            f"'{span}'",
-            f"latency_bucket({span}_ns) AS bucket",
+            f"started_at - started_at % {step}",
+            *_sources(schema.LATENCY.dimensions[:-1]),
+            f"latency_bucket({span}_ns)",
         ]
-        spans.append(f"SELECT {', '.join(columns)} FROM calls WHERE {span}_ns IS NOT NULL AND started_at >= :since")  # noqa: S608 - names of ours
-    keys = ", ".join(map(str, range(1, len(family.dimensions) + 2)))
-    return f"SELECT *, count(*) FROM ({' UNION ALL '.join(spans)}) GROUP BY {keys}"  # noqa: S608 - names of ours
+        groups = ", ".join(map(str, range(1, len(columns) + 1)))
+        for *key, bucket, count in connection.execute(
+            f"SELECT {', '.join(columns)}, count(*) FROM calls WHERE {span}_ns IS NOT NULL AND started_at >= ? GROUP BY {groups}",  # noqa: S608 - names of ours
+            (since,),
+        ):
+            found.setdefault((*key, span), {})[bucket] = count
+    return found
 
 
 def _sources(dimensions: tuple[str, ...]) -> list[str]:

@@ -6,7 +6,7 @@ off by less than 12.5 %, and by about 1 % where a bucket is evenly filled, becau
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 SPANS: Final = ("duration", "first_chunk")
@@ -32,17 +32,17 @@ def bounds_of(bucket: int) -> tuple[int, int]:
     return rest << shift, (rest + 1) << shift
 
 
-def percentiles(histogram: Iterable[tuple[int, int]], percents: Sequence[int]) -> dict[int, int]:
+def percentiles(histogram: Mapping[int, int], percents: Sequence[int]) -> dict[int, int]:
     """Nanoseconds that so many percent of the durations do not exceed.
 
     Args:
-        histogram: (bucket, how many durations), in any order.
+        histogram: bucket → how many durations.
         percents: between 0 and 100.
 
     Returns:
         percent → nanoseconds; empty when the histogram is.
     """
-    filled = sorted((bucket, count) for bucket, count in histogram if count > 0)
+    filled = sorted((bucket, count) for bucket, count in histogram.items() if count > 0)
     total = sum(count for _, count in filled)
     return {percent: _at(filled, -(-total * percent // 100)) for percent in percents} if total else {}
 

@@ -127,11 +127,17 @@ def grouped(dimensions: Sequence[str], window: Window, where: Where) -> Query:
 
 def _grouped(dimensions: Sequence[str], window: Window, where: Where, *, first: tuple[str, ...]) -> Query:
     """Sums by dimensions, ordered by `first`, then dearest first."""
-    inner, parameters = _union(dimensions, window, where, schema.FAMILIES, schema.MEASURE_OF_CALL)
+    parameters: dict[str, Any] = {}
+    selects = []
+    for part in _parts({*dimensions, *where}, window, schema.FAMILIES):
+        columns = [f"{part.expression(name, parameters)} AS d{at}" for at, name in enumerate(dimensions)]
+        measures = schema.MEASURE_OF_CALL if part.raw else schema.MEASURES
+        columns += [f"{measure} AS m{at}" for at, measure in enumerate(measures)]
+        selects.append(f"SELECT {', '.join(columns)} FROM {part.table} WHERE {part.conditions(where, parameters)}")  # noqa: S608 - names of ours; values are parameters
     keys = [f"d{at}" for at in range(len(dimensions))]
     outer = [f"nullif({key}, '')" for key in keys]
     outer += [f"coalesce(sum(m{at}), 0)" for at in range(len(schema.MEASURES))]
-    sql = f"SELECT {', '.join(outer)} FROM ({inner})"  # noqa: S608 - names of ours; values are parameters
+    sql = f"SELECT {', '.join(outer)} FROM ({' UNION ALL '.join(selects)})"  # noqa: S608 - names of ours; values are parameters
     if keys:
         sql += f" GROUP BY {', '.join(keys)} ORDER BY {', '.join((*first, f'{len(outer)} DESC', *keys))}"
     return Query(sql, parameters)
@@ -149,40 +155,21 @@ def series(bucket: str, dimensions: Sequence[str], window: Window, where: Where)
 
 
 def histograms(span: str, dimensions: Sequence[str], window: Window, where: Where) -> Query:
-    """How many durations fall into each bucket, by dimensions; the bucket and the count are the last two columns."""
+    """Histograms of durations by dimensions, several for a group; the histogram is the last column."""
     timed = f"{span}_ns"
-    inner, parameters = _union(
-        (*dimensions, "bucket"), window, {**where, "span": span}, (schema.LATENCY,), (f"{timed} IS NOT NULL",)
-    )
-    parameters["span"] = span
-    keys = [f"d{at}" for at in range(len(dimensions) + 1)]
-    outer = [f"nullif({key}, '')" for key in keys[:-1]]
-    sql = (
-        f"SELECT {', '.join((*outer, keys[-1], 'sum(m0)'))} FROM ({inner}) "  # noqa: S608 - names of ours; values are parameters
-        f"GROUP BY {', '.join(keys)} HAVING sum(m0) > 0 ORDER BY {', '.join(keys)}"
-    )
-    return Query(sql, parameters)
-
-
-def _union(
-    dimensions: Sequence[str], window: Window, where: Where, families: Iterable[Family], of_call: Sequence[str]
-) -> tuple[str, dict[str, Any]]:
-    """The SELECTs whose rows, taken together, are every call once: dimensions as d0, d1, ... and measures as m0, m1, ..."""
     parameters: dict[str, Any] = {}
     selects = []
-    for part in _parts({*dimensions, *where}, window, families):
-        columns = [f"{_column(part, name, where, parameters)} AS d{at}" for at, name in enumerate(dimensions)]
-        measures = of_call if part.raw else schema.MEASURES[: len(of_call)]
-        columns += [f"{measure} AS m{at}" for at, measure in enumerate(measures)]
-        own = {name: value for name, value in where.items() if not (part.raw and name == "span")}
-        selects.append(f"SELECT {', '.join(columns)} FROM {part.table} WHERE {part.conditions(own, parameters)}")  # noqa: S608 - names of ours; values are parameters
-    return " UNION ALL ".join(selects), parameters
-
-
-def _column(part: _Part, name: str, where: Where, parameters: dict[str, Any]) -> str:
-    if name != "bucket":
-        return part.expression(name, parameters)
-    return f"latency_bucket({where['span']}_ns)" if part.raw else "bucket"
+    for part in _parts({*dimensions, *where}, window, (schema.LATENCY,)):
+        columns = [f"nullif({part.expression(name, parameters)}, '')" for name in dimensions]
+        if part.raw:
+            groups = ", ".join((*columns, f"latency_bucket({timed})"))
+            columns.append(f"json_object(latency_bucket({timed}), count(*))")
+            rest = f"{part.conditions(where, parameters)} AND {timed} IS NOT NULL GROUP BY {groups}"
+        else:
+            columns.append("histogram")
+            rest = part.conditions({**where, "span": span}, parameters)
+        selects.append(f"SELECT {', '.join(columns)} FROM {part.table} WHERE {rest}")  # noqa: S608 - names of ours; values are parameters
+    return Query(" UNION ALL ".join(selects), parameters)
 
 
 def _parts(names: set[str], window: Window, families: Iterable[Family]) -> list[_Part]:
@@ -227,12 +214,15 @@ def newest(window: Window, where: Where, limit: int, after: tuple[int, str] | No
     )
 
 
-def stretches(window: Window) -> Query:
-    """The stretches in which calls started, latest first: `newest` is asked for a few at a time."""
-    since, until = window.since, window.until
+def stretches(since: int | None, until: int | None, count: int) -> Query:
+    """The latest stretches in which calls started, latest first: `newest` is asked for a few at a time."""
     return Query(
-        "SELECT stretch FROM ids_by_stretch WHERE stretch > :since AND stretch < :until ORDER BY stretch DESC",
-        {"since": -(2**63) if since is None else since - STRETCH_NS, "until": 2**63 - 1 if until is None else until},
+        "SELECT stretch FROM ids_by_stretch WHERE stretch > :since AND stretch < :until ORDER BY stretch DESC LIMIT :count",
+        {
+            "since": -(2**63) if since is None else since - STRETCH_NS,
+            "until": 2**63 - 1 if until is None else until,
+            "count": count,
+        },
     )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import Any, Final
 
 from farebox.core.answers import Cursor, Latency, Moment, Point, Summary, nanoseconds
 from farebox.core.errors import ConfigurationError
 from farebox.core.event import CallEvent
 from farebox.ledger import latency, queries, schema
+from farebox.ledger.histograms import Histogram, decode, summed
 from farebox.ledger.queries import Query, Window
 from farebox.ledger.rows import event_of
 
@@ -153,16 +153,14 @@ class Questions(ABC):
             raise ConfigurationError(f"{wrong[0]!r} is no percent: give whole numbers from 0 to 100")
         start, end = nanoseconds(since), nanoseconds(until)
         rows = self._ask(lambda retained: queries.histograms(span, dimensions, Window(start, end, retained), known))
+        parts: dict[tuple[Any, ...], list[Histogram]] = {}
+        for row in rows:
+            parts.setdefault(row[:-1], []).append(decode(row[-1]))
         found = []
-        for values, group in groupby(rows, key=lambda row: row[:-2]):
-            histogram = [(row[-2], row[-1]) for row in group]
-            found.append(
-                Latency(
-                    group=dict(zip(dimensions, values, strict=True)),
-                    calls=sum(count for _, count in histogram),
-                    percentiles=latency.percentiles(histogram, percents),
-                )
-            )
+        for values, histograms in parts.items():
+            whole = summed(histograms)
+            group, calls = dict(zip(dimensions, values, strict=True)), sum(whole.values())
+            found.append(Latency(group=group, calls=calls, percentiles=latency.percentiles(whole, percents)))
         return sorted(found, key=lambda one: -one.calls)
 
     def calls(
@@ -193,22 +191,24 @@ class Questions(ABC):
         if where.get("id"):
             yield from self._page(Window(since, until, 0), where, 1 if left is None else min(left, 1), after)
             return
-        starts = [row[0] for row in self._ask(lambda retained: queries.stretches(Window(since, until, retained)))]
-        at, count = 0, 1
-        while at < len(starts) and (left is None or left > 0):
-            chosen = starts[at : at + count]
+        count = 1
+        while left is None or left > 0:
+            chosen = self._stretches(since, until, count)
+            if not chosen or (since is not None and until is not None and until <= since):
+                return
             first = chosen[-1] if since is None else max(chosen[-1], since)
-            last = chosen[0] + schema.STRETCH_NS if until is None else min(chosen[0] + schema.STRETCH_NS, until)
             size = _AT_ONCE if left is None else min(left, _AT_ONCE)
-            events = self._page(Window(first, last, 0), where, size, after)
+            events = self._page(Window(first, until, 0), where, size, after)
             yield from events
             left = None if left is None else left - len(events)
             if len(events) == size:
                 after = Cursor.after(events[-1])
-                count = 1
+                until, count = after.started_at + 1, 1
             else:
-                at += len(chosen)
-                count = min(2 * count, _LONGEST)
+                until, count = first, min(2 * count, _LONGEST)
+
+    def _stretches(self, since: int | None, until: int | None, count: int) -> list[int]:
+        return [row[0] for row in self._ask(lambda _: queries.stretches(since, until, count))]
 
     def _page(self, window: Window, where: Where, size: int, after: Cursor | None) -> list[CallEvent]:
         place = None if after is None else (after.started_at, after.id)

@@ -6,14 +6,14 @@ Only the finest sums are added up event by event; the coarser ones are made of t
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import add
 from typing import Any, Final, TypeAlias
 
 from farebox.core import semconv
 from farebox.core.event import CallEvent
 from farebox.ledger import schema
-from farebox.ledger.latency import bucket_of
+from farebox.ledger.histograms import Histograms
 from farebox.ledger.schema import DAY_NS, HOUR_NS, STRETCH_NS, Family
 
 Key: TypeAlias = tuple[Any, ...]
@@ -38,7 +38,7 @@ def _prune(family: Family, grain: str) -> str:
 
 _STATEMENTS: Final = {
     (family.name, grain): (_upsert(family, grain), _prune(family, grain))
-    for family in (*schema.FAMILIES, schema.LATENCY)
+    for family in schema.FAMILIES
     for grain, _ in schema.GRAINS
 }
 
@@ -60,7 +60,7 @@ class Difference:
     def __init__(self) -> None:
         self._spend: dict[int, Sums] = {}
         self._tenant_tasks: dict[int, Sums] = {}
-        self._latency: dict[int, dict[Key, int]] = {}
+        self._latency = Histograms()
         self._ids: dict[int, tuple[str, str]] = {}
 
     def add(self, event: CallEvent) -> None:
@@ -91,15 +91,11 @@ class Difference:
             sign * (event.cost_nano or 0),
         )
         if hour not in self._spend:
-            self._spend[hour], self._tenant_tasks[hour], self._latency[hour] = {}, {}, {}
+            self._spend[hour], self._tenant_tasks[hour] = {}, {}
         model = event.request_model or event.response_model or ""
         _add(self._spend[hour], (event.kind, event.provider, model, event.operation, status), measures)
         _add(self._tenant_tasks[hour], (event.tenant_id or "", event.task_type or "", status), measures)
-        latency = self._latency[hour]
-        for span, time in (("duration", event.duration_ns), ("first_chunk", event.first_chunk_ns)):
-            if time is not None:
-                key = (event.provider, model, event.operation, status, span, bucket_of(time))
-                latency[key] = latency.get(key, 0) + sign
+        self._latency.count(event, hour, model, sign)
 
     def apply(self, connection: sqlite3.Connection) -> None:
         """Move the rollups, inside the transaction that stores the events."""
@@ -108,8 +104,7 @@ class Difference:
         _store(connection, schema.TENANT_TASKS, self._tenant_tasks)
         for family, narrow in _COARSER:
             _store(connection, family, {hour: _summed(sums, narrow) for hour, sums in self._tenant_tasks.items()})
-        latency = {hour: {key: (count,) for key, count in counts.items()} for hour, counts in self._latency.items()}
-        _store(connection, schema.LATENCY, latency)
+        self._latency.apply(connection)
 
 
 def _add(sums: Sums, key: Key, measures: Sequence[int]) -> None:
@@ -136,14 +131,10 @@ def _store(connection: sqlite3.Connection, family: Family, hours: Mapping[int, M
             _add(days[day], key, measures)
     for (grain, _), times in zip(schema.GRAINS, (hours, days), strict=True):
         upsert, prune = _STATEMENTS[family.name, grain]
-        connection.executemany(upsert, _rows(times))
-        connection.executemany(
-            prune, [row[: 1 + len(family.dimensions)] for row in _rows(times) if row[-len(family.measures)] < 0]
-        )
-
-
-def _rows(times: Mapping[int, Mapping[Key, Sequence[int]]]) -> Iterable[Key]:
-    for time, sums in times.items():
-        for key, measures in sums.items():
-            if any(measures):
-                yield (time, *key, *measures)
+        rows = [
+            (time, *key, *measures) for time, sums in times.items() for key, measures in sums.items() if any(measures)
+        ]
+        connection.executemany(upsert, rows)
+        emptied = [row[: -len(family.measures)] for row in rows if row[-len(family.measures)] < 0]
+        if emptied:
+            connection.executemany(prune, emptied)

@@ -154,8 +154,8 @@ class Family(NamedTuple):
     def create(self, grain: str) -> str:
         """SQL that makes the table."""
         columns = [f"{grain} INTEGER NOT NULL"]
-        columns += [f"{name} {'INTEGER' if name == 'bucket' else 'TEXT'} NOT NULL" for name in self.dimensions]
-        columns += [f"{name} INTEGER NOT NULL" for name in self.measures]
+        columns += [f"{name} TEXT NOT NULL" for name in self.dimensions]
+        columns += [f"{name} {'TEXT' if name == 'histogram' else 'INTEGER'} NOT NULL" for name in self.measures]
         key = ", ".join((grain, *self.dimensions))
         return f"CREATE TABLE {self.table(grain)} ({', '.join(columns)}, PRIMARY KEY ({key})) WITHOUT ROWID"
 
@@ -167,8 +167,11 @@ TENANT_TASKS: Final = Family("tenant_tasks", ("tenant_id", "task_type", "status"
 FAMILIES: Final = (SPEND_FAMILY, TENANTS, TASKS, TENANT_TASKS)
 """Sums of money and tokens; a question is answered by the first that knows all of its dimensions."""
 
-LATENCY: Final = Family("latency", ("provider", "model", "operation", "status", "span", "bucket"), ("calls",))
-"""Histograms of durations: how many calls' `span` ("duration" or "first_chunk") fell into a bucket, see `latency.bucket_of`."""
+LATENCY: Final = Family("latency", ("provider", "model", "operation", "status", "span"), ("histogram",))
+"""Durations: `span` is "duration" or "first_chunk", `histogram` is JSON of bucket → calls, see `latency.bucket_of`.
+
+One row holds a whole histogram: a row for each bucket took 2.6 times the CPU at ingest, and 110 bytes a call where calls are few.
+"""
 
 JOURNALS: Final = """
 CREATE TABLE journals (

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from farebox.core.errors import LedgerError
-from farebox.ledger import facts, ingest, migrations, schema
+from farebox.ledger import facts, histograms, ingest, migrations, schema
 from farebox.ledger.rows import COLUMNS, event_of
 from farebox.ledger.schema import Family
 
@@ -131,9 +131,13 @@ def _add_sums(connection: sqlite3.Connection, before: int) -> int:
         raise LedgerError(
             f"cannot take in a ledger that is about to remove {stragglers} old calls: let a program use that one for a moment first"
         )
-    for family in (*schema.FAMILIES, schema.LATENCY):
-        for grain, _ in schema.GRAINS:
+    for grain, _ in schema.GRAINS:
+        for family in schema.FAMILIES:
             connection.execute(_adding(family, grain), (before,))
+        columns = ", ".join((grain, *schema.LATENCY.dimensions, "histogram"))
+        table = schema.LATENCY.table(grain)
+        rows = connection.execute(f"SELECT {columns} FROM other.{table} WHERE {grain} < ?", (before,))  # noqa: S608 - names of ours
+        histograms.add_all(connection, grain, rows.fetchall())
     (summed,) = connection.execute(
         "SELECT coalesce(sum(calls), 0) FROM other.spend_by_day WHERE day < ?", (before,)
     ).fetchone()

@@ -1,0 +1,266 @@
+"""The ledger at size: ingest against a bare executemany, bytes a call, and what dashboard questions take. Run it with `nox -s bench`.
+
+    python tests/benchmarks/bench_ledger.py [CALLS ...] [--keep DIRECTORY]
+
+By default 100 000 and 1 000 000 calls over 90 days; 10_000_000 needs 6 GB of disk and about ten minutes. Cardinalities are those of a
+busy product: 200 tenants and 12 task types of very different size, 12 models, a day's rhythm, 3 % of calls in error, raw usage as
+the providers send it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from farebox.core.answers import Cursor
+from farebox.core.event import CallEvent
+from farebox.core.identity import new_id
+from farebox.ledger import ingest
+from farebox.ledger.rows import row_of
+from farebox.ledger.schema import DAY_NS, HOUR_NS
+from farebox.ledger.sqlite import SQLiteLedger
+
+DAYS = 90
+BEGIN = 1_795_000_000_000_000_000 // DAY_NS * DAY_NS - DAYS * DAY_NS
+END = BEGIN + DAYS * DAY_NS
+TENANTS = [f"tenant-{number:03d}" for number in range(200)]
+TASKS = [
+    "chat",
+    "search",
+    "summary",
+    "triage",
+    "draft",
+    "review",
+    "translate",
+    "extract",
+    "tag",
+    "plan",
+    "code",
+    "eval",
+]
+MODELS = (
+    *(("openai", name) for name in ("gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-4.1", "gpt-4o-mini", "o4-mini")),
+    *(("anthropic", name) for name in ("claude-sonnet-4-5", "claude-haiku-4-5", "claude-opus-4-1")),
+    *(("google", name) for name in ("gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite")),
+)
+
+
+def zipf(values: object, chance: random.Random, count: int) -> list[object]:
+    """So many values, the n-th of them 1/n as often as the first."""
+    items = list(values)
+    return chance.choices(items, [1 / rank for rank in range(1, len(items) + 1)], k=count)
+
+
+def raw_usage(provider: str, fresh: int, cached: int, out: int, reasoning: int) -> dict[str, object]:
+    if provider == "anthropic":
+        return {
+            "input_tokens": fresh,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": cached,
+            "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+            "output_tokens": out,
+            "service_tier": "standard",
+        }
+    if provider == "google":
+        return {
+            "promptTokenCount": fresh + cached,
+            "candidatesTokenCount": out - reasoning,
+            "totalTokenCount": fresh + cached + out,
+            "thoughtsTokenCount": reasoning,
+            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": fresh + cached}],
+        }
+    return {
+        "prompt_tokens": fresh + cached,
+        "completion_tokens": out,
+        "total_tokens": fresh + cached + out,
+        "prompt_tokens_details": {"cached_tokens": cached, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": reasoning, "audio_tokens": 0},
+    }
+
+
+def events(count: int, seed: int = 1) -> Iterator[list[CallEvent]]:
+    """Calls in order of time, in batches of 5000."""
+    chance = random.Random(seed)
+    step = (END - BEGIN) // count
+    for first in range(0, count, 5000):
+        size = min(5000, count - first)
+        columns = zip(zipf(TENANTS, chance, size), zipf(TASKS, chance, size), zipf(MODELS, chance, size), strict=True)
+        yield [_event(chance, BEGIN + (first + at) * step, step, *values) for at, values in enumerate(columns)]
+
+
+def _event(chance: random.Random, moment: int, step: int, tenant: str, task: str, model: tuple[str, str]) -> CallEvent:
+    moment += chance.randrange(max(step, 1))
+    provider, name = model
+    fresh, out = int(chance.lognormvariate(6.5, 1)), int(chance.lognormvariate(5.3, 0.8)) + 1
+    cached = fresh * 3 if chance.random() < 0.3 else 0
+    reasoning = out // 2 if chance.random() < 0.4 else 0
+    failed = chance.random() < 0.03
+    cost = None if failed else fresh * 250 + cached * 25 + out * 2000
+    return CallEvent(
+        id=new_id(moment),
+        started_at=moment,
+        duration_ns=int(chance.lognormvariate(0.5, 0.6) * 1e9),
+        first_chunk_ns=int(chance.lognormvariate(-1, 0.5) * 1e9) if chance.random() < 0.5 else None,
+        provider=provider,
+        server_address=f"api.{provider}.com",
+        operation="chat",
+        api="chat.completions",
+        request_model=name,
+        response_model=f"{name}-2026-08-07",
+        response_id=f"chatcmpl-{chance.getrandbits(116):029x}",
+        service="backend",
+        status="error" if failed else "ok",
+        error_type="RateLimitError" if failed else None,
+        input_tokens=None if failed else fresh + cached,
+        cache_read_tokens=None if failed else cached,
+        output_tokens=None if failed else out,
+        reasoning_tokens=None if failed else reasoning,
+        units=None if failed else {"input": fresh, "cache_read": cached, "output": out},
+        raw_usage=None if failed else raw_usage(provider, fresh, cached, out, reasoning),
+        service_tier="default",
+        cost_nano=0 if failed else cost,
+        cost_status="priced",
+        price_book="7e9d3bde2a4c",
+        tenant_id=tenant,
+        user_id=f"user-{chance.randrange(20_000)}",
+        task_type=task,
+        tags={"team": chance.choice("abcd"), "release": "2026.11"},
+    )
+
+
+QUESTIONS = {
+    "summary of a month": lambda ledger: ledger.summary(END - 30 * DAY_NS, END),
+    "series by model, 30 days": lambda ledger: ledger.series("day", "model", since=END - 30 * DAY_NS, until=END),
+    "top tenants, 30 days": lambda ledger: ledger.by("tenant_id", since=END - 30 * DAY_NS, until=END),
+    "one tenant's month": lambda ledger: ledger.summary(END - 30 * DAY_NS, END, tenant_id="tenant-007"),
+    "latest 100 calls": lambda ledger: list(ledger.calls(limit=100)),
+    "the next 100 calls": lambda ledger: list(ledger.calls(limit=100, cursor=Cursor(END - DAY_NS, "~"))),
+    "percentiles by model, 30 days": lambda ledger: ledger.percentiles("model", since=END - 30 * DAY_NS, until=END),
+    "series by model, 48 hours": lambda ledger: ledger.series("hour", "model", since=END - 48 * HOUR_NS, until=END),
+    "tenants, 29.5 days from 05:00": lambda ledger: ledger.by(
+        "tenant_id", since=END - 30 * DAY_NS + 5 * HOUR_NS, until=END - 7 * HOUR_NS
+    ),
+    "tasks of a tenant, same": lambda ledger: ledger.by(
+        "task_type", since=END - 30 * DAY_NS + 5 * HOUR_NS, until=END - 7 * HOUR_NS, tenant_id="tenant-007"
+    ),
+    "tenant x task, same": lambda ledger: ledger.by(
+        "tenant_id", "task_type", since=END - 30 * DAY_NS + 5 * HOUR_NS, until=END - 7 * HOUR_NS
+    ),
+    "tenants, from 05:17:31": lambda ledger: ledger.by("tenant_id", since=END - 30 * DAY_NS + 19_051 * 10**9),
+}
+
+
+def measure_ingest(directory: Path, count: int = 100_000, batch: int = 500) -> None:
+    """CPU of this thread, for rows that stand ready, against the same rows with rollups and a mark."""
+    ready = [event for part in events(count * 10) for event in part][:count] if count < 1 else _crowded(count)
+    bare = sqlite3.connect(directory / "bare.db", isolation_level=None)
+    SQLiteLedger(directory / "schema.db").close()
+    bare.execute("PRAGMA journal_mode = WAL")
+    bare.execute("PRAGMA synchronous = NORMAL")
+    from farebox.ledger import schema
+
+    bare.execute(schema.CALLS)
+    rows = [row_of(event) for event in ready]
+    began, cpu = time.perf_counter(), time.thread_time()
+    for at in range(0, count, batch):
+        bare.execute("BEGIN IMMEDIATE")
+        bare.executemany(ingest._INSERT, rows[at : at + batch])
+        bare.execute("COMMIT")
+    alone, alone_wall = time.thread_time() - cpu, time.perf_counter() - began
+    bare.close()
+    with SQLiteLedger(directory / "ledger.db") as ledger:
+        began, cpu = time.perf_counter(), time.thread_time()
+        for at in range(0, count, batch):
+            ledger.ingest(ready[at : at + batch], journal="j", segment=1, offset=at + 1)
+        whole, wall = time.thread_time() - cpu, time.perf_counter() - began
+    print(
+        f"ingest, batches of {batch}: {count / wall:,.0f} events/s, {whole / count * 1e6:.1f} us of CPU an event   goal 30,000"
+    )
+    print(f"  bare executemany of the same rows: {count / alone_wall:,.0f} events/s, {alone / count * 1e6:.1f} us")
+    print(f"  ratio of CPU: {whole / alone:.2f}   goal 2.00")
+
+
+def _crowded(count: int) -> list[CallEvent]:
+    """Calls at the density of 10 million in 90 days: rollups get as many rows a batch as they would there."""
+    found: list[CallEvent] = []
+    for part in events(10_000_000):
+        found += part
+        if len(found) >= count:
+            return found[:count]
+    return found
+
+
+def fill(path: Path, count: int) -> None:
+    if path.exists():
+        return
+    with SQLiteLedger(path) as ledger:
+        began = time.perf_counter()
+        spent = 0.0
+        for number, part in enumerate(events(count)):
+            start = time.perf_counter()
+            ledger.ingest(part, journal="j", segment=1, offset=number + 1)
+            spent += time.perf_counter() - start
+        ledger.checkpoint()
+    print(
+        f"{count:,} calls: generated and stored in {time.perf_counter() - began:.0f} s, {count / spent:,.0f} stored a second"
+    )
+
+
+def sizes(path: Path, count: int) -> None:
+    with sqlite3.connect(path) as connection:
+        print(f"{count:,} calls: {path.stat().st_size / count:.0f} bytes a call   goal 600")
+        try:
+            rows = connection.execute(
+                "SELECT name, sum(pgsize) FROM dbstat GROUP BY name ORDER BY 2 DESC LIMIT 6"
+            ).fetchall()
+        except sqlite3.OperationalError:
+            return
+    print("  " + ", ".join(f"{name} {size / count:.1f}" for name, size in rows))
+
+
+def questions(path: Path) -> dict[str, float]:
+    """Milliseconds, warm: the median of nine."""
+    found = {}
+    with SQLiteLedger(path, read_only=True) as ledger:
+        for name, ask in QUESTIONS.items():
+            ask(ledger)
+            times = []
+            for _ in range(9):
+                began = time.perf_counter()
+                ask(ledger)
+                times.append((time.perf_counter() - began) * 1000)
+            found[name] = statistics.median(times)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("calls", nargs="*", type=int, default=[100_000, 1_000_000])
+    parser.add_argument("--keep", type=Path, help="where ledgers are made, and found again")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        measure_ingest(Path(temporary))
+        directory = arguments.keep or Path(temporary)
+        columns = []
+        for count in arguments.calls:
+            path = directory / f"bench-{count}.db"
+            fill(path, count)
+            sizes(path, count)
+            columns.append(questions(path))
+    print(
+        f"{'milliseconds, warm (goal 50; last/first goal 1.5)':<50}"
+        + "".join(f"{count:>14,}" for count in arguments.calls)
+    )
+    for name in QUESTIONS:
+        times = [column[name] for column in columns]
+        print(f"{name:<50}" + "".join(f"{value:>14.2f}" for value in times) + f"{times[-1] / times[0]:>8.2f}")
+
+
+if __name__ == "__main__":
+    main()
