@@ -11,6 +11,7 @@ from farebox.core.errors import ConfigurationError, FareboxError
 
 COMMANDS: Final = {
     "demo": "farebox.cli.demo:demo",
+    "prices": "farebox.cli.prices:prices",
     "report": "farebox.cli.report:report",
 }
 """Each command's name and place; its file is imported when it is called, or listed."""

@@ -16,7 +16,7 @@ import msgspec
 from farebox.core.errors import PriceError
 from farebox.price_settings import PriceSettings
 from farebox.pricing import freshness, names, rate
-from farebox.pricing.own import OwnPrices
+from farebox.pricing.own import OWN, OwnPrices
 from farebox.pricing.rate import Source
 from farebox.pricing.resolve import Conditions, ModelEntry, Resolved, Uplift, resolve
 
@@ -106,6 +106,16 @@ class Book:
         """Every provider that has prices, in every spelling that is understood."""
         return tuple(sorted({*self._file.providers, *self._file.books, *self._file.aliases, *self._own.providers}))
 
+    def models(self, provider: str | None = None) -> tuple[tuple[str, str], ...]:
+        """(provider, model) of everything in the file, of one provider or of all."""
+        wanted = None if provider is None else self._file.books.get(self.provider(provider), self.provider(provider))
+        return tuple(
+            (name, self._entry(name, at).id)
+            for name, listed in sorted(self._file.providers.items())
+            if wanted in (None, name)
+            for at in range(len(listed.models))
+        )
+
     def provider(self, name: str) -> str:
         """The provider's name as the book's rules have it, from any spelling."""
         name = name.strip().lower()
@@ -113,7 +123,7 @@ class Book:
 
     def source(self, index: int) -> Source:
         """The source of that index."""
-        return self._file.sources[index]
+        return OWN if index < 0 else self._file.sources[index]
 
     def find(self, provider: str, model: str, at_ns: int) -> ModelEntry | None:
         """The book's entry of a model as it is named at that moment; None when it is not known. Never a near name."""

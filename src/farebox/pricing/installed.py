@@ -75,6 +75,12 @@ def set_price(*, provider: str, model: str, rates: Mapping[str, str], effective_
         _state.said.append((provider, model, dict(rates), effective_from))
 
 
+def book_data() -> bytes:
+    """The bytes of the newest book there is, without the user's prices: what an update is compared with."""
+    bundled = BUNDLED.read_bytes()
+    return shelf.newest_data(since=Book(bundled).as_of) or bundled
+
+
 def reload() -> None:
     """Look again which book is the newest: one was stored."""
     with _state.lock:
@@ -93,8 +99,8 @@ def _load() -> Book:
             return _state.book
         settings = _state.settings if _state.chosen else config.from_process({}).prices
         book = Book(BUNDLED.read_bytes(), settings)
-        newer = shelf.newest(settings, since=book.as_of) if settings is None or settings.book == "newest" else None
-        book = newer or book
+        newer = shelf.newest_data(since=book.as_of) if settings is None or settings.book == "newest" else None
+        book = book if newer is None else Book(newer, settings)
         for provider, model, rates, effective_from in _state.said:
             book.set_price(provider=provider, model=model, rates=rates, effective_from=effective_from)
         _state.settings, _state.chosen, _state.book = settings, True, book

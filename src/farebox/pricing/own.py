@@ -16,10 +16,14 @@ from farebox.core import semconv
 from farebox.core.errors import ConfigurationError, PriceError
 from farebox.price_settings import PriceSettings
 from farebox.pricing import rate
-from farebox.pricing.rate import Period
+from farebox.pricing.rate import Period, Source
 from farebox.pricing.resolve import QUOTAS, Level, ModelEntry, Resolved
 
 _ZERO: Final = dict.fromkeys(sorted(rate.UNITS - QUOTAS - {semconv.CACHE_STORAGE}), "0")
+
+
+OWN: Final = Source(url="your own prices", confidence="yours")
+"""The source of prices that the user set; its index is below 0."""
 
 
 class _Discount(msgspec.Struct, frozen=True):
@@ -113,7 +117,11 @@ class OwnPrices:
         key = (self._provider(provider), model.strip().lower())
         before = [period for period in self._rates.get(key, []) if _since(period) < since]
         after = [period for period in self._rates.get(key, []) if _since(period) > since >= 0]
-        self._rates[key] = [*before, Period(rates=dict(rates), since=effective_from), *after]
+        self._rates[key] = [
+            *before,
+            Period(rates=dict(rates), since=effective_from, sources=dict.fromkeys(rates, -1)),
+            *after,
+        ]
         self._said.append(repr((*key, sorted(rates.items()), effective_from)))
 
     def model_of(self, provider: str, name: str) -> str | None:
@@ -130,7 +138,7 @@ class OwnPrices:
         """
         every = [*candidates, *([] if base is None else [base.id.lower()])]
         if any((provider, name) in self._free for name in (None, *every)):
-            return ModelEntry(id=every[0], periods=[Period(rates=dict(_ZERO))])
+            return ModelEntry(id=every[0], periods=[Period(rates=dict(_ZERO), sources=dict.fromkeys(_ZERO, -1))])
         own = next((found for name in every if (found := self._rates.get((provider, name)))), None)
         if own is None:
             return None

@@ -1,4 +1,4 @@
-"""Books that were fetched, kept beside the user's data under their hash. May import core, price_settings and its neighbours here."""
+"""Books that were fetched, kept beside the user's data under their hash. May import core and its neighbours here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Final
 
 from farebox.core.errors import PriceError
 from farebox.core.guard import logger
-from farebox.price_settings import PriceSettings
 from farebox.pricing.book import Book
 
 KEPT: Final = 16
@@ -58,20 +57,22 @@ def hash_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:12]
 
 
-def newest(settings: PriceSettings | None, *, since: str | None = None) -> Book | None:
-    """The newest stored book that is whole and that this farebox can read; damaged ones are named once and passed over.
+def newest_data(*, since: str) -> bytes | None:
+    """The newest stored book that is whole and that this farebox can read; others are named and passed over.
 
     Args:
-        settings: what the user says of prices.
         since: ISO day; older books are left alone.
     """
     for path in stored():
-        if since is not None and path.name[:10] < since:
+        if path.name[:10] < since:
             return None
         try:
-            return Book(read(path), settings)
+            data = read(path)
+            Book(data)
         except PriceError as error:
             logger.warning("farebox does not use a stored price book: %s", error)
+        else:
+            return data
     return None
 
 
