@@ -12,6 +12,7 @@ from farebox.core.errors import ConfigurationError, FareboxError
 COMMANDS: Final = {
     "demo": "farebox.cli.demo:demo",
     "prices": "farebox.cli.prices:prices",
+    "reprice": "farebox.cli.reprice:reprice",
     "report": "farebox.cli.report:report",
 }
 """Each command's name and place; its file is imported when it is called, or listed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from farebox.core.answers import Cursor, Latency, Moment, Point, Summary
@@ -188,6 +188,27 @@ class Ledger(Protocol):
 
         Returns:
             Whether another step has something to do.
+        """
+        ...
+
+    def rewrite(
+        self,
+        change: Callable[[CallEvent], CallEvent | None],
+        *,
+        since: int | None = None,
+        model: str | None = None,
+        dry_run: bool = False,
+    ) -> int:
+        """Change stored calls, and the rollups by the difference, in one transaction.
+
+        Args:
+            change: what a call should be; None, or the same, leaves it. A call keeps its id and time.
+            since: first moment that counts, in nanoseconds UTC.
+            model: only calls that asked for this model, or were answered by it.
+            dry_run: ask, and change nothing.
+
+        Returns:
+            How many calls changed, or would.
         """
         ...
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from farebox.core.event import CallEvent
-from farebox.ledger import check, facts, ingest, retention, upkeep
+from farebox.ledger import check, facts, ingest, retention, rewrite, upkeep
 from farebox.ledger.file import LedgerFile
 from farebox.ledger.locate import Location, ledger_path
 from farebox.ledger.queries import Query
@@ -84,6 +84,18 @@ class SQLiteLedger(Questions):
             return ingest.insert_new(connection, events)
         except OverflowError:  # a count that no database holds: merging looks at each
             return False
+
+    def rewrite(
+        self,
+        change: Callable[[CallEvent], CallEvent | None],
+        *,
+        since: int | None = None,
+        model: str | None = None,
+        dry_run: bool = False,
+    ) -> int:
+        """See `ports.Ledger`."""
+        with self._file.use() as (connection, _):
+            return rewrite.rewrite(connection, change, since=since, model=model, dry_run=dry_run)
 
     def forget(self, journal: str) -> None:
         """Drop the mark of a journal whose files are gone."""

@@ -1,0 +1,86 @@
+"""Prices calls that are written already anew, and keeps count of what that changes. May import core and its neighbours here."""
+
+from __future__ import annotations
+
+import msgspec
+
+from farebox.core import semconv
+from farebox.core.event import CallEvent
+from farebox.pricing.again import COMPUTED, price_again
+from farebox.pricing.book import Book
+
+
+class Tally(msgspec.Struct):
+    """What changes of one model.
+
+    Attributes:
+        calls: those whose cost changes.
+        filled: those among them that had no cost.
+        before: nano-dollars that they cost, unknown ones left out.
+        after: nano-dollars that they cost now.
+    """
+
+    calls: int = 0
+    filled: int = 0
+    before: int = 0
+    after: int = 0
+
+
+class Repricing:
+    """What each call should cost by a book; given to `Ledger.rewrite`.
+
+    A cost that today is less sure stays as it is: the ledger does not hold every fact that the call was priced by.
+
+    Args:
+        book: the prices.
+
+    Attributes:
+        tallies: what changes, by provider and model.
+        looked: calls that were looked at.
+        unsure: calls that stay, because their new cost would be less sure than the one they have.
+        unpriced: calls that have no cost, before and after.
+    """
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self.tallies: dict[tuple[str, str], Tally] = {}
+        self.looked = self.unsure = self.unpriced = 0
+
+    def __call__(self, event: CallEvent) -> CallEvent | None:
+        """The call with its new cost; None when it stays."""
+        self.looked += 1
+        cost = price_again(event, self._book)
+        if cost is None or cost.nano is None:
+            if event.cost_nano is None:
+                self.unpriced += 1
+            elif cost is not None:
+                self.unsure += 1
+            return None
+        if event.cost_status == semconv.COST_PRICED and cost.status != semconv.COST_PRICED:
+            self.unsure += 1
+            return None
+        baseline = self._baseline(event)
+        known = (event.cost_nano, event.cost_status, event.cost_missing, event.baseline_cost_nano)
+        if known == (cost.nano, cost.status, cost.missing, baseline):
+            return None
+        tally = self.tallies.setdefault((event.provider, event.request_model or event.response_model or ""), Tally())
+        tally.calls += 1
+        tally.filled += event.cost_nano is None
+        tally.before += event.cost_nano or 0
+        tally.after += cost.nano
+        return msgspec.structs.replace(
+            event,
+            cost_nano=cost.nano,
+            cost_status=cost.status,
+            cost_missing=cost.missing,
+            baseline_cost_nano=baseline,
+            price_book=self._book.hash,
+        )
+
+    def _baseline(self, event: CallEvent) -> int | None:
+        """What the same usage costs of the model that savings are reckoned against."""
+        if event.baseline_model is None or event.cost_status not in COMPUTED:
+            return event.baseline_cost_nano
+        other = msgspec.structs.replace(event, request_model=event.baseline_model, response_model=None)
+        cost = price_again(other, self._book)
+        return event.baseline_cost_nano if cost is None or cost.nano is None else cost.nano
