@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import pickle
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import textwrap
 import threading
 
 import pytest
+
+from farebox.instruments import observation
 
 openai_sdk = pytest.importorskip("openai")
 
@@ -418,19 +421,17 @@ def test_an_async_generator_closed_by_hand_closes_what_it_reads(server, hooked, 
     assert meter.call.end["status"] == "abandoned"
 
 
-def test_nothing_is_left_on_the_response_when_the_call_has_settled(openai, hooked, meter):
+def test_nothing_is_left_on_the_response_when_the_call_has_settled(openai, hooked, meter, wire):
     kept = []
 
     def keep(pieces):
         kept.append(pieces.response)
         assert inspect.ismethod(vars(pieces.response)["close"])
-        return openai_all(pieces)
+        return wire.all_pieces(pieces)
 
     async def keep_async(pieces):
         return await keep(pieces)
 
-    from_conftest = sys.modules[type(openai).__module__]
-    openai_all = from_conftest.all_pieces
     openai.use(stream, keep_async if openai.mode == "async" else keep)
     assert not {"close", "aclose", "iter_bytes", "aiter_bytes"} & set(vars(kept[0]))
 
@@ -463,15 +464,38 @@ def test_streams_still_open_at_the_interpreters_exit_are_settled(server, wire):
     assert done.stdout == "abandoned 1\n", done.stderr
 
 
-def test_a_piece_that_cannot_be_read_is_handed_on(server, hooked, meter, faults_pass):
+def raw_stream(client):
+    kind = openai_sdk.AsyncStream if isinstance(client, openai_sdk.AsyncOpenAI) else openai_sdk.Stream
+    body = {"model": "m", "messages": MESSAGES, "stream": True}
+    return client.post("/chat/completions", cast_to=object, body=body, stream=True, stream_cls=kind[object])
+
+
+def test_pieces_may_be_dicts_and_the_bare_one_is_hidden_all_the_same(openai, hooked, meter, wire):
+    pieces = openai.ask(raw_stream)
+    assert [type(piece) for piece in pieces] == [dict] * 3
+    assert (meter.call.raw, meter.call.end["partial"], meter.call.end["pieces"]) == (wire.CHAT_USAGE, False, 4)
+
+
+def test_the_open_streams_can_be_settled_at_once(server, hooked, meter):
     with openai_sdk.OpenAI(api_key="k", base_url=f"{server.url}/v1") as client:
-        answer = client.post(
-            "/chat/completions",
-            cast_to=object,
-            body={"model": "m", "messages": MESSAGES, "stream": True, "stream_options": ASK},
-            stream=True,
-            stream_cls=openai_sdk.Stream[object],
-        )
-        pieces = list(answer)
-    assert [type(piece) for piece in pieces] == [dict] * 4
-    assert (meter.call.raw["total_tokens"], dict(faults_pass)) == (18, {})
+        pieces = stream(client)
+        next(pieces)
+        observation.settle_open()
+        assert meter.call.end["status"] == "abandoned"
+        assert len(list(pieces)) == 2  # what was asked for by us is hidden to the end
+    assert meter.call.end["pieces"] == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forks_copy_of_a_stream_settles_nothing(server, hooked, meter, wire):
+    with openai_sdk.OpenAI(api_key="k", base_url=f"{server.url}/v1") as client:
+        pieces = stream(client)
+        next(pieces)
+        child = os.fork()
+        if child == 0:
+            observation.settle_open()
+            pieces.close()
+            os._exit(len(meter.call.ends))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert len(list(pieces)) == 2
+    assert meter.call.end["status"] == "ok"

@@ -137,9 +137,8 @@ class Observation:
             self.quiet = None if collector is None else collector.quiet
             if call is not None:
                 contained("mark the first chunk", call.first_chunk)
-        if collector is None or call is None:
-            return False
-        contained("read a chunk", collector.note, piece)
+        if collector is not None and call is not None:
+            contained("read a chunk", collector.note, piece)
         return self.hides and bool(contained("read a chunk", bare, piece))
 
     def exhausted(self) -> None:
