@@ -68,6 +68,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     batch_size: int = 500
     """Events in one transaction of the background writer, at most."""
 
+    retention_days: int = 90
+    """Days that single calls are kept in the ledger; what is summed of them stays for ever. 0 keeps every call."""
+
 
 def _text(value: object) -> str:
     if isinstance(value, Path):
@@ -100,6 +103,18 @@ def _whole(value: object) -> int:
         number = 0
     if number < 1:
         raise ValueError("a whole number of at least 1")
+    return number
+
+
+def _days(value: object) -> int:
+    if value in (0, "0") and not isinstance(value, bool):
+        return 0
+    try:
+        number = _whole(value)
+    except ValueError:
+        number = 1 << 20
+    if number > 36_500:
+        raise ValueError("a whole number of days up to 36500, or 0 to keep every call")
     return number
 
 
@@ -152,6 +167,7 @@ PARSERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "assumed_output_tokens": _whole,
     "flush_interval": _seconds,
     "batch_size": _whole,
+    "retention_days": _days,
 }
 """How each setting is read; the order is that of `Settings`."""
 

@@ -85,11 +85,11 @@ def raw_usage(provider: str, fresh: int, cached: int, out: int, reasoning: int) 
 
 
 def events(count: int, seed: int = 1) -> Iterator[list[CallEvent]]:
-    """Calls in order of time, in batches of 5000."""
+    """Calls in order of time, in batches of 20 000."""
     chance = random.Random(seed)
     step = (END - BEGIN) // count
-    for first in range(0, count, 5000):
-        size = min(5000, count - first)
+    for first in range(0, count, 20_000):
+        size = min(20_000, count - first)
         columns = zip(zipf(TENANTS, chance, size), zipf(TASKS, chance, size), zipf(MODELS, chance, size), strict=True)
         yield [_event(chance, BEGIN + (first + at) * step, step, *values) for at, values in enumerate(columns)]
 
@@ -158,7 +158,7 @@ QUESTIONS = {
 
 def measure_ingest(directory: Path, count: int = 100_000, batch: int = 500) -> None:
     """CPU of this thread, for rows that stand ready, against the same rows with rollups and a mark."""
-    ready = [event for part in events(count * 10) for event in part][:count] if count < 1 else _crowded(count)
+    ready = _crowded(count)
     bare = sqlite3.connect(directory / "bare.db", isolation_level=None)
     SQLiteLedger(directory / "schema.db").close()
     bare.execute("PRAGMA journal_mode = WAL")

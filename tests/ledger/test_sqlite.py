@@ -382,8 +382,8 @@ def test_paths_and_urls_name_the_same_file(tmp_path, monkeypatch):
 
 def test_journals_lie_beside_their_ledger(tmp_path):
     assert journal_directory(tmp_path / "x.db") == tmp_path / "x.journal"
-    assert journal_directory(tmp_path / "x") == tmp_path / "x.journal"
-    assert journal_directory(tmp_path / "x.sqlite") == tmp_path / "x.sqlite.journal"
+    assert journal_directory(tmp_path / "x") == tmp_path / "x.journals"
+    assert journal_directory(tmp_path / "x.sqlite") == tmp_path / "x.sqlite.journals"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")

@@ -78,11 +78,11 @@ class LedgerFile:
         self._lock.release()
 
     def _open(self) -> sqlite3.Connection:
+        self._location.check(writing=not self._read_only)
         if not self._read_only:
             self._make()
         elif not self._path.exists():
             raise LedgerError("is not there: check the path, or run the program that writes it first")
-        self._location.check()
         uri = f"{self._path.as_uri()}?mode={'ro' if self._read_only else 'rw'}"
         connection = sqlite3.connect(
             uri, uri=True, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False

@@ -1,4 +1,4 @@
-"""Where a ledger is, and where the journals beside it lie. Imports core.errors only."""
+"""Where a ledger is, and where the journals beside it lie. Imports core.errors and the ledger's own parts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import msgspec
 
 from farebox.core.errors import LedgerError
+from farebox.ledger.network import network_file_system
 
 APPLICATION_ID: Final = 0x46415245
 """What the header of a ledger file says of its application: "FARE" in ASCII."""
@@ -35,18 +36,28 @@ class Location(msgspec.Struct, frozen=True):
     path: Path
     url: str
 
-    def check(self) -> bool:
+    def check(self, *, writing: bool = True) -> bool:
         """Look whether a ledger can be here, without opening it: SQLite's header tells most.
+
+        Args:
+            writing: whether it is to be written, which is refused on a network file system.
 
         Returns:
             Whether the header was enough to know. A database that names no application may be any program's, or a ledger that is
             being made at this moment.
 
         Raises:
-            LedgerError: a directory or somebody else's file is in the way; the message names the path and the remedy.
+            LedgerError: a directory, somebody else's file or a network file system is there; the message names the path and the
+                remedy.
         """
         if self.scheme != "sqlite":
             return True
+        network = network_file_system(self.path) if writing else None
+        if network:
+            raise LedgerError(
+                f"{self.path} lies on a network file system ({network}), where locks do not hold and calls would be lost: "
+                "name a ledger on a local disk, one for each machine, and bring them together with 'farebox ledger merge'"
+            )
         if self.path.is_dir():
             raise LedgerError(
                 f"{self.path} is a directory, and the ledger is a file: name a file in it, for example {self.path / 'ledger.db'}"
@@ -98,6 +109,9 @@ def ledger_path(setting: str | os.PathLike[str] | Location | None) -> Location:
 
 
 def journal_directory(ledger: str | os.PathLike[str] | Location | None) -> Path:
-    """The directory of the journals that end in a ledger: `x.journal` beside `x.db`."""
+    """The directory of the journals that end in a ledger: `x.journal` beside `x.db`, and `y.journals` beside `y`.
+
+    Two endings, because `x` may lie beside `x.db`, and the calls of one must not end up in the other.
+    """
     path = ledger_path(ledger).path
-    return path.with_suffix(".journal") if path.suffix == ".db" else path.with_name(f"{path.name}.journal")
+    return path.with_suffix(".journal") if path.suffix.lower() == ".db" else path.with_name(f"{path.name}.journals")

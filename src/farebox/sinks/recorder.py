@@ -31,6 +31,7 @@ class Recorder:
         durability: as in `Settings`.
         interval: seconds between the writer's rounds.
         batch_size: events in one transaction at most.
+        retention_days: days that single calls are kept; 0: for ever.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Recorder:
         durability: str,
         interval: float,
         batch_size: int,
+        retention_days: int = 0,
     ) -> None:
         self._directory = directory
         self._open_ledger = open_ledger
         self._durability = durability
         self._interval = interval
         self._batch_size = batch_size
+        self._retention_days = retention_days
         self._waiting: Final[deque[CallEvent]] = deque()
         self.dropped = 0
         self._renew()
@@ -94,7 +97,11 @@ class Recorder:
                 if self.journal is None:
                     journal = Journal(self._directory, durability=self._durability)
                     self.writer = Writer(
-                        journal, self._open_ledger, interval=self._interval, batch_size=self._batch_size
+                        journal,
+                        self._open_ledger,
+                        interval=self._interval,
+                        batch_size=self._batch_size,
+                        retention_days=self._retention_days,
                     )
                     self.journal = journal
             finally:

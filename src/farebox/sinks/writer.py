@@ -22,6 +22,7 @@ from farebox.journal.layout import Mark
 
 _LONGEST_PAUSE: Final = 30.0
 """Seconds between tries at most, while the ledger cannot be written."""
+_DAY_NS: Final = 86_400_000_000_000
 
 
 class WriterHealth(msgspec.Struct, frozen=True):
@@ -48,15 +49,24 @@ class Writer:
         open_ledger: opens the ledger; called in the writer's thread when the first event is there.
         interval: seconds between rounds.
         batch_size: events in one transaction at most.
+        retention_days: days that single calls are kept; 0: for ever.
     """
 
     def __init__(
-        self, journal: Journal, open_ledger: Callable[[], Ledger], *, interval: float = 0.25, batch_size: int = 500
+        self,
+        journal: Journal,
+        open_ledger: Callable[[], Ledger],
+        *,
+        interval: float = 0.25,
+        batch_size: int = 500,
+        retention_days: int = 0,
     ) -> None:
         self._journal = journal
         self._open_ledger = open_ledger
         self._interval = interval
         self._batch_size = batch_size
+        self._retention_ns = retention_days * _DAY_NS
+        self._retained_at = -_DAY_NS
         self._ledger: Ledger | None = None
         self._ingested = self._failures = self._failed_in_row = 0
         self._last_error: str | None = None
@@ -179,6 +189,9 @@ class Writer:
         if self._reached < self._journal.end():
             with self._moving:
                 self._move_all()
+        elif self._retention_ns and time.monotonic_ns() - self._retained_at >= _DAY_NS:
+            with self._moving:
+                self._retain()
         self._failed_in_row = 0
         self._last_error = None
 
@@ -201,6 +214,11 @@ class Writer:
                 self._journal.release(batch.mark)
             # Asked, not assumed: a ledger that was replaced meanwhile begins anew.
             mark = self._mark(self._ledger)
+
+    def _retain(self) -> None:
+        """One step of retention, in an idle round; the next day's begins when there is nothing left of this one's."""
+        if self._ledger is not None and not self._ledger.retain(time.time_ns() - self._retention_ns):
+            self._retained_at = time.monotonic_ns()
 
     def _mark(self, ledger: Ledger) -> Mark:
         mark = Mark(*ledger.mark(self._journal_id))
