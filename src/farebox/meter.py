@@ -68,11 +68,11 @@ class Meter:
         forecast = contained("estimate", self.estimator.forecast, request, scope.attribution.task_type, now)
         request.body = None  # numbers are enough from here on: a call in flight keeps no prompt alive
         call = PaidCall(self, request, scope, now, forecast)
-        if scope.budgets:
+        if call.budgets:
             try:
-                call.reservation = attempt(self._reserve, scope, request, forecast, on_error=self._gate_failed)
+                call.reservation = attempt(self._reserve, call, on_error=self._gate_failed)
             except BudgetExceeded as refusal:
-                contained("refusal", self._write_refusal, call, refusal)
+                contained("refusal", self._refused, call, refusal)
                 raise
         if not scope.suppressed:
             contained("in-flight table", call.occupy)
@@ -90,15 +90,17 @@ class Meter:
         status: str = semconv.STATUS_OK,
         response_id: str | None = None,
     ) -> CallEvent:
-        """Write a call that was made elsewhere and is over. Budgets around it are charged; they cannot refuse any more."""
+        """Write a call that was made elsewhere and is over. Budgets around it are charged; they cannot refuse any more.
+
+        A fault of the gate or the journal does not reach the caller, whose call was paid.
+        """
         scope = context.current()
         call = PaidCall(self, request, scope, started_at or time.time_ns(), None)
-        cost = quote or self.biller.quote(request, usage, None, call.started_at)
-        if scope.budgets:
-            over = self.gate.reserve(scope.budgets, 0, scope.attribution.task_type)
-            self.gate.settle(over, self.booked(cost[0], usage, 0))
+        cost = quote or contained("pricing", self.biller.quote, request, usage, None, call.started_at) or FAULT
+        if call.budgets:
+            contained("budget gate", self._charge, call, cost, usage)
         event = call.event(usage, (cost, None, None), Ending(status, response_id=response_id, duration_ns=duration_ns))
-        self.publish(call, event)
+        contained("event", self.publish, call, event)
         return event
 
     def settle_open_calls(self) -> None:
@@ -125,9 +127,8 @@ class Meter:
         if not call.scope.suppressed:
             self.journal.append(event)
 
-    def _reserve(self, scope: Scope, request: CallRequest, forecast: Forecast | None) -> Reservation:
-        expected = self._expected(scope, request, forecast)
-        return self.gate.reserve(scope.budgets, expected, scope.attribution.task_type)
+    def _reserve(self, call: PaidCall) -> Reservation:
+        return self.gate.reserve(call.budgets, self._expected(call), call.scope.attribution.task_type)
 
     def _gate_failed(self, error: Exception) -> None:
         if isinstance(error, BudgetExceeded):
@@ -136,20 +137,23 @@ class Meter:
         if self._deny_on_error:
             raise BudgetExceeded(f"the budget gate failed ({error}), and on_gate_error is 'deny'") from error
 
-    def _expected(self, scope: Scope, request: CallRequest, forecast: Forecast | None) -> int:
-        if forecast is not None and forecast.expected_nano is not None:
+    def _expected(self, call: PaidCall) -> int:
+        request, forecast = call.request, call.forecast
+        if forecast is None:
+            raise RuntimeError("the call could not be estimated")
+        if forecast.expected_nano is not None:
             return forecast.expected_nano
         self.biller.warn_unpriced(request.provider, request.model or "")
-        if self._assumed is not None and forecast is not None:
+        if self._assumed is not None:
             return self._assumed.expected(forecast.input_tokens, forecast.output_tokens)
         if not self._deny_unpriced:
             return 0
-        for budget in scope.budgets:
+        for budget in call.budgets:
             if budget.strength != "soft" and budget.account.limit is not None:
                 error = BudgetExceeded(
                     f"{request.provider} model {request.model!r} has no price, so budget {budget.name or '(unnamed)'} cannot "
-                    "hold its cost. Nothing was sent. Set its price with farebox.set_price, or on_unpriced='allow' to let such calls go uncounted, "
-                    "or use strength='soft'.",
+                    "hold its cost. Nothing was sent. Set its price with farebox.set_price, or on_unpriced='allow' to let such "
+                    "calls go uncounted, or use strength='soft'.",
                     budget=budget.name,
                     limit=Money.from_nano(budget.account.limit),
                     spent=budget.total_spent,
@@ -158,7 +162,15 @@ class Meter:
                 raise error
         return 0
 
-    def _write_refusal(self, call: PaidCall, refusal: BudgetExceeded) -> None:
+    def _charge(self, call: PaidCall, cost: Quote, usage: Usage | None) -> None:
+        held = self.gate.reserve(call.budgets, 0, call.scope.attribution.task_type)
+        self.gate.settle(held, self.booked(cost[0], usage, 0))
+        for budget in call.budgets:
+            budget.settled()
+
+    def _refused(self, call: PaidCall, refusal: BudgetExceeded) -> None:
+        if call.forecast is not None:
+            self.estimator.doubt(call.request, call.scope.attribution.task_type, call.forecast)
         event = call.event(None, (FREE, None, None), Ending(semconv.STATUS_REFUSED, type(refusal).__name__))
         self.publish(call, event)
 
@@ -171,6 +183,7 @@ class PaidCall:
         "_first_chunk_ns",
         "_meter",
         "_slot",
+        "budgets",
         "forecast",
         "id",
         "on_exit",
@@ -186,6 +199,7 @@ class PaidCall:
         self._meter = meter
         self.request = request
         self.scope = scope
+        self.budgets: tuple[Any, ...] = scope.budgets
         self.forecast = forecast
         self.started_at = started_at
         self.id = new_id(started_at)
@@ -264,7 +278,7 @@ class PaidCall:
                 "batch": usage.batch,
             }
             if "baseline_model" in more:
-                more["baseline_cost_nano"] = self._baseline(usage)
+                more["baseline_cost_nano"] = contained("baseline", self._baseline, usage)
         return CallEvent(
             id=self.id,
             started_at=self.started_at,
@@ -288,7 +302,7 @@ class PaidCall:
             cost_status=cost[1],
             cost_missing=cost[2],
             price_book=self._meter.biller.book,
-            budget=scope.budgets[0].name if scope.budgets else None,
+            budget=self.budgets[0].name if self.budgets else None,
             **more,
         )
 
@@ -302,7 +316,7 @@ class PaidCall:
         # A call whose price failed us is charged what it held: the provider may well have billed it.
         held = reservation.amount
         self._meter.gate.settle(reservation, held if cost is FAULT else self._meter.booked(cost[0], usage, held))
-        for budget in self.scope.budgets:
+        for budget in self.budgets:
             if budget.strength == "soft":
                 budget.settled()
         if cost[0] is not None and cost[1] == semconv.COST_PRICED and usage is not None and self.forecast is not None:

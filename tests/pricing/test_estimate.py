@@ -52,24 +52,42 @@ def test_an_unknown_model_has_no_expected_cost():
     assert estimator.upper_nano(forecast) is None
 
 
-def test_equal_calls_are_foreseen_exactly_once_one_has_settled():
+def settled(
+    estimator: Estimator, call: CallRequest, usage: Usage, cost: int, *, task: str | None = None, times: int = 8
+) -> None:
+    """So many equal calls have settled."""
+    for _ in range(times):
+        estimator.learn(call, task, estimator.forecast(call, task, 0), usage, cost)
+
+
+def test_equal_calls_are_foreseen_exactly_once_enough_have_settled():
     estimator = Estimator(Flat())
-    first = request(max_tokens=100)
-    forecast = estimator.forecast(first, "t", 0)
-    estimator.learn(first, "t", forecast, Usage(units={"input": 20, "output": 37}), 20 + 74)
+    settled(estimator, request(max_tokens=100), Usage(units={"input": 20, "output": 37}), 20 + 74, task="t")
     again = estimator.forecast(request(max_tokens=100), "t", 0)
     assert (again.input_tokens, again.output_tokens, again.expected_nano) == (20, 37, 94)
     assert estimator.forecast(request(max_tokens=100), "another task", 0).expected_nano == 284
     assert estimator.forecast(request(max_tokens=10), "t", 0).output_tokens == 10
 
 
+def test_until_then_the_cold_estimate_counts_too_and_a_shorter_answer_weighs_little():
+    estimator = Estimator(Flat())
+    expected = []
+    for _ in range(9):
+        expected.append(estimator.forecast(request(max_tokens=100), None, 0).expected_nano)
+        settled(estimator, request(max_tokens=100), Usage(units={"input": 20, "output": 1}), 22, times=1)
+    assert expected[0] == 284
+    assert expected[1] > 240
+    assert expected == sorted(expected, reverse=True)
+    assert expected[-1] == 22
+
+
 def test_what_is_learned_rises_at_once_and_sinks_slowly():
     estimator = Estimator(Flat())
     call = request(max_tokens=1000)
-    outputs = []
-    for produced in (100, 900, 100, 100):
-        forecast = estimator.forecast(call, None, 0)
-        estimator.learn(call, None, forecast, Usage(units={"input": 20, "output": produced}), 20 + 2 * produced)
+    settled(estimator, call, Usage(units={"input": 20, "output": 100}), 220)
+    outputs = [estimator.forecast(call, None, 0).output_tokens]
+    for produced in (900, 100, 100):
+        settled(estimator, call, Usage(units={"input": 20, "output": produced}), 20 + 2 * produced, times=1)
         outputs.append(estimator.forecast(call, None, 0).output_tokens)
     assert outputs == [100, 900, 800, 713]
 
@@ -77,15 +95,44 @@ def test_what_is_learned_rises_at_once_and_sinks_slowly():
 def test_discounts_and_fees_are_learned_as_a_factor():
     estimator = Estimator(Flat())
     call = request(max_tokens=100)
-    estimator.learn(call, None, estimator.forecast(call, None, 0), Usage(units={"input": 20, "output": 40}), 50)
+    settled(estimator, call, Usage(units={"input": 20, "output": 40}), 50)
     assert estimator.forecast(call, None, 0).expected_nano == 50
 
 
 def test_free_models_and_empty_requests_can_be_learned():
     estimator = Estimator(Flat())
     call = CallRequest("p", "chat", "x", "third", None)
-    estimator.learn(call, None, estimator.forecast(call, None, 0), Usage(units={}), 0)
+    settled(estimator, call, Usage(units={"output": 1}), 0)
     assert estimator.forecast(call, None, 0).expected_nano == 0
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        Usage(units={}),
+        Usage(units={"input": 1, "output": 1}, notes=("parts 2, total 500",)),
+        Usage(units={"input": 10**15, "output": 1}),
+        Usage(units={"input": 1, "output": 10**8}),
+    ],
+)
+def test_nothing_is_learned_from_a_usage_that_cannot_be_right(usage: Usage):
+    estimator = Estimator(Flat())
+    settled(estimator, request(max_tokens=100), usage, 5)
+    assert estimator.forecast(request(max_tokens=100), None, 0).expected_nano == 284
+
+
+def test_refusals_bring_a_learned_estimate_down_to_the_cold_one_and_not_below():
+    estimator = Estimator(Flat())
+    call = request(max_tokens=100)
+    settled(estimator, call, Usage(units={"input": 9_000_000, "output": 100}), 9_000_200)
+    expected = []
+    for _ in range(200):
+        forecast = estimator.forecast(call, None, 0)
+        expected.append(forecast.expected_nano)
+        estimator.doubt(call, None, forecast)
+    assert expected[0] > 9_000_000
+    assert 284 <= expected[-1] < 300
+    estimator.doubt(request("unseen"), None, estimator.forecast(request("unseen"), None, 0))
 
 
 def test_rates_are_remembered_for_an_hour_and_then_looked_up_again():
@@ -102,7 +149,7 @@ def test_memory_is_bounded():
     estimator = Estimator(Flat())
     for number in range(5_000):
         call = request()
-        estimator.learn(call, str(number), estimator.forecast(call, str(number), 0), Usage(units={"input": 1}), 1)
+        settled(estimator, call, Usage(units={"input": 1}), 1, task=str(number), times=1)
         estimator.forecast(request(f"model {number}"), None, 0)
     assert len(estimator._known) <= 4_096
     assert len(estimator._cached) <= 4_096

@@ -11,7 +11,7 @@ from farebox.budgets.gate import Gate
 from farebox.core import context
 from farebox.core.context import Scope
 from farebox.core.errors import BudgetExceeded, ConfigurationError
-from farebox.core.guard import contained, logger
+from farebox.core.guard import attempt, logger, report
 from farebox.core.money import Amount, Money, parse_amount
 from farebox.core.scoped import scoped
 
@@ -42,12 +42,18 @@ class Budget:
     ) -> None:
         if strength not in ("soft", "hard"):
             raise ConfigurationError(f"strength={strength!r} cannot be used: give 'soft' or 'hard'")
+        if per_task_limits is not None and not isinstance(per_task_limits, Mapping):
+            raise ConfigurationError(
+                f"per_task_limits={per_task_limits!r} cannot be used: give amounts by task_type, for example {{'analysis': 0.75}}"
+            )
+        if on_exceeded is not None and not callable(on_exceeded):
+            raise ConfigurationError(f"on_exceeded={on_exceeded!r} cannot be called: give a function of one argument")
         limit = None if total_limit is None else parse_amount(total_limit, what="total_limit")
         tasks = {
             task: parse_amount(value, what=f"per_task_limits[{task!r}]")
             for task, value in (per_task_limits or {}).items()
         }
-        self.name = name
+        self.name = None if name is None else str(name)
         self.strength: Strength = strength
         self.account = Account(limit, tasks)
         self.owner = gate.process_id
@@ -63,7 +69,7 @@ class Budget:
         self._on_exceeded = on_exceeded
         self._scopes: list[Scope] = []
         self._chain: tuple[Budget, ...] = (self,)
-        self._warned: set[str] = set()
+        self._warned: set[tuple[str, str | None]] = set()
 
     # --- scope
 
@@ -157,20 +163,24 @@ class Budget:
             ConfigurationError: not an amount.
         """
         task = context.current().attribution.task_type if task_type is None else task_type
-        self._gate.charge(self._chain, parse_amount(cost, what="cost"), task)
-        self._warn_when_over()
+        around = context.current().budgets
+        chain = around[around.index(self) :] if self in around else self._chain
+        self._gate.charge(chain, parse_amount(cost, what="cost"), task)
+        for budget in chain:
+            budget.settled()
 
     # --- what the gate tells
 
     def refused(self, error: BudgetExceeded) -> None:
         """The gate refused a call for this budget."""
         if self._on_exceeded is not None:
-            contained("on_exceeded", self._on_exceeded, error)
+            # Whatever it raises, a refusal included, stays inside: the call may be paid, and its answer belongs to the caller.
+            attempt(self._on_exceeded, error, on_error=lambda fault: report("on_exceeded", fault))
 
     def foreign(self) -> None:
         """Used in a forked child: its money is a copy there, and the limit holds in each process apart."""
-        if "foreign" not in self._warned:
-            self._warned.add("foreign")
+        if ("foreign", None) not in self._warned:
+            self._warned.add(("foreign", None))
             logger.warning(
                 "budget %s was made in process %s and is used in another one: each process now spends up to the limit "
                 "by itself. Make the budget inside the child.",
@@ -179,23 +189,25 @@ class Budget:
             )
 
     def settled(self) -> None:
-        """A call of this budget has settled."""
-        self._warn_when_over()
-
-    def _warn_when_over(self) -> None:
-        limit = self.account.limit
-        if self.strength != "soft" or limit is None or self.account.spent <= limit or "over" in self._warned:
+        """Money was booked. A soft budget says once, for its total and for each task, that a limit is passed."""
+        if self.strength != "soft":
             return
-        self._warned.add("over")
-        error = BudgetExceeded(
-            f"soft budget {self.name or '(unnamed)'} of ${self.total_limit} is passed: ${self.total_spent} spent. Calls go on.",
-            budget=self.name,
-            limit=self.total_limit,
-            spent=self.total_spent,
-            reserved=self.reserved,
-        )
-        logger.warning("%s", error)
-        self.refused(error)
+        for task, account in [(None, self.account), *list(self.account.tasks.items())]:
+            if account.limit is None or account.spent <= account.limit or ("over", task) in self._warned:
+                continue
+            self._warned.add(("over", task))
+            limit, spent = Money.from_nano(account.limit), Money.from_nano(account.spent)
+            where = "" if task is None else f" for task {task!r}"
+            error = BudgetExceeded(
+                f"soft budget {self.name or '(unnamed)'}{where} of ${limit} is passed: ${spent} spent. Calls go on.",
+                budget=self.name,
+                limit=limit,
+                spent=spent,
+                reserved=Money.from_nano(account.held),
+                task_type=task,
+            )
+            logger.warning("%s", error)
+            self.refused(error)
 
     def __repr__(self) -> str:
         limit = "no limit" if self.account.limit is None else f"${self.total_limit}"

@@ -94,12 +94,16 @@ class Gate:
             try:
                 self._book_finished()
                 for budget in budgets:
-                    refused = _add(budget, amount, task_type, accounts)
+                    refused = _refusing(budget, amount, task_type)
                     if refused is not None:
                         refusing = budget
                         error = _refusal(budget, refused, amount, task_type)
                         break
                 else:
+                    for budget in budgets:
+                        accounts.append(budget.account)
+                        if task_type is not None:
+                            accounts.append(budget.account.task(task_type))
                     for account in accounts:
                         account.held += amount
             finally:
@@ -150,19 +154,15 @@ class Gate:
             _book(*self._finished.popleft())
 
 
-def _add(budget: Holder, amount: int, task_type: str | None, accounts: list[Account]) -> Account | None:
-    """Add the budget's accounts to those to be booked, or return the one that refuses."""
+def _refusing(budget: Holder, amount: int, task_type: str | None) -> Account | None:
+    """The account of the budget that cannot pay, or None."""
+    if budget.strength == "soft":
+        return None
     account = budget.account
-    task = account.task(task_type) if task_type is not None else None
-    if budget.strength != "soft":
-        if not account.fits(amount):
-            return account
-        if task is not None and not task.fits(amount):
-            return task
-    accounts.append(account)
-    if task is not None:
-        accounts.append(task)
-    return None
+    if not account.fits(amount):
+        return account
+    task = None if task_type is None else account.tasks.get(task_type)
+    return None if task is None or task.fits(amount) else task
 
 
 def _book(reservation: Reservation, actual: int | None) -> None:

@@ -46,12 +46,11 @@ class Scope:
     Attributes:
         attribution: merged over the parents.
         said: what the attribution says, as fields of an event.
-        budgets: every budget that applies, innermost first.
         captures: every `capture()` that listens.
         suppressed: whether events are silenced (the gate still holds).
     """
 
-    __slots__ = ("attribution", "budgets", "captures", "closed", "parent", "said", "suppressed")
+    __slots__ = ("_binding", "attribution", "captures", "closed", "parent", "said", "suppressed")
 
     def __init__(
         self,
@@ -65,16 +64,24 @@ class Scope:
         self.parent = parent
         self.closed = False
         self.attribution: Attribution = attribution or NOBODY
-        self.budgets: tuple[Any, ...] = () if budget is None else (budget,)
+        self._binding: tuple[tuple[Scope, Any], ...] = () if budget is None else ((self, budget),)
         self.captures: tuple[Any, ...] = () if capture is None else (capture,)
         self.suppressed = suppressed
         if parent is not None:
             self.attribution = parent.attribution.merged(self.attribution)
-            self.budgets += parent.budgets
+            self._binding += parent._binding  # noqa: SLF001 - its own kind
             self.captures += parent.captures
             self.suppressed = suppressed or parent.suppressed
         # Here and not at each event: a scope is opened once and writes many.
         self.said = self.attribution.said()
+
+    @property
+    def budgets(self) -> tuple[Any, ...]:
+        """Every budget that applies, innermost first.
+
+        One whose own scope was left applies no more, also to work that was started inside it and goes on.
+        """
+        return tuple([budget for scope, budget in self._binding if not scope.closed])
 
 
 ROOT: Final = Scope(None)

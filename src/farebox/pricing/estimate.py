@@ -30,6 +30,10 @@ _MEDIA_KEYS: Final = frozenset({"data", "url", "image_url", "file_data", "fileDa
 _SCALE: Final = 1_000_000_000
 _FORGET: Final = 8
 """A ratio sinks by an eighth of the distance with each call that stays below it."""
+_TRUSTED_AFTER: Final = 8
+"""Settled calls after which the cold estimate no longer counts; before that it counts by what is left of them."""
+_MOST_TOKENS: Final = 10_000_000
+"""More tokens than any model takes or gives in one call: a count beyond it is a fault, and nothing is learned from it."""
 _REMEMBERED: Final = 4_096
 """Pairs of model and task that are remembered; beyond that the learning starts again."""
 _RATE_LIFE_NS: Final = 3_600_000_000_000
@@ -69,12 +73,13 @@ class Forecast(msgspec.Struct, gc=False):
 class _Learned:
     """What settled calls of one model and task have shown. Ratios are integers of 1e-9."""
 
-    __slots__ = ("factor", "output", "ratio")
+    __slots__ = ("calls", "factor", "output", "ratio")
 
     def __init__(self, ratio: int, output: int, factor: int) -> None:
         self.ratio = ratio
         self.output = output
         self.factor = factor
+        self.calls = 1
 
 
 class Estimator:
@@ -107,6 +112,11 @@ class Estimator:
             input_tokens = size * known.ratio // _SCALE
             output_tokens = known.output if cap is None or cap > known.output else cap
             factor = known.factor
+            if known.calls < _TRUSTED_AFTER:  # one short answer says little about the next
+                doubt = _TRUSTED_AFTER - known.calls
+                input_tokens = _between(input_tokens, cold_input(size), doubt)
+                output_tokens = _between(output_tokens, self._assumed if cap is None else cap, doubt)
+                factor = max(factor, _between(factor, _SCALE, doubt))
         rates = self._rates_of(request.provider, model, at_ns)
         if rates is None:
             return Forecast(size, cap, input_tokens, output_tokens)
@@ -125,8 +135,10 @@ class Estimator:
     def learn(
         self, request: CallRequest, task_type: str | None, forecast: Forecast, usage: Usage, cost_nano: int
     ) -> None:
-        """Take what a settled call really used and cost into account."""
+        """Take what a settled call really used and cost into account, where it is plausible."""
         prompt, _, _, out = usage.totals()
+        if not usage.units or usage.notes or max(prompt, out) > _MOST_TOKENS:
+            return
         listed = prompt * forecast.input_rate + out * forecast.output_rate
         ratio = -(-prompt * _SCALE // max(forecast.size, 1))
         factor = _SCALE if not listed else int(-(-cost_nano * 1000 * _SCALE // listed))
@@ -137,6 +149,7 @@ class Estimator:
                 self._known.clear()
             self._known[key] = _Learned(ratio, out, factor)
             return
+        known.calls += 1
         known.ratio = _follow(known.ratio, ratio)
         known.output = _follow(known.output, out)
         known.factor = _follow(known.factor, factor)
@@ -144,6 +157,18 @@ class Estimator:
     def forget_rates(self) -> None:
         """Look rates up again: a price was changed."""
         self._cached = {}
+
+    def doubt(self, request: CallRequest, task_type: str | None, forecast: Forecast) -> None:
+        """Take into account that a call was refused.
+
+        What was learned sinks towards the cold estimate where it is dearer: while nothing is let through, nothing else corrects it.
+        """
+        known = self._known.get((request.provider, request.model or "", task_type))
+        if known is None or (self.upper_nano(forecast) or 0) > (forecast.expected_nano or 0):
+            return
+        known.ratio = _follow(known.ratio, cold_input(forecast.size) * _SCALE // max(forecast.size, 1))
+        known.output = _follow(known.output, self._assumed if forecast.cap is None else forecast.cap)
+        known.factor = _follow(known.factor, _SCALE)
 
     def _rates_of(self, provider: str, model: str, at_ns: int) -> tuple[int | Fraction, int | Fraction] | None:
         found = self._cached.get((provider, model))
@@ -155,6 +180,11 @@ class Estimator:
             self._cached.clear()
         self._cached[provider, model] = (at_ns, rates)
         return rates
+
+
+def _between(learned: int, cold: int, doubt: int) -> int:
+    """A mean of two estimates; never less than the learned one."""
+    return learned if cold <= learned else learned + (cold - learned) * doubt // _TRUSTED_AFTER
 
 
 def _follow(known: int, seen: int) -> int:
