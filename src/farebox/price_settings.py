@@ -19,7 +19,6 @@ our-chat = "gpt-5-mini"
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -82,6 +81,8 @@ def parse_prices(value: object) -> PriceSettings:
     if isinstance(value, PriceSettings):
         return value
     if isinstance(value, str):
+        import json
+
         try:
             value = json.loads(value, parse_float=Decimal)
         except ValueError as error:

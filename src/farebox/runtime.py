@@ -21,6 +21,7 @@ from farebox.core.guard import contained, logger
 from farebox.core.ports import Ledger
 from farebox.ledger.locate import Location, journal_directory, ledger_path
 from farebox.ledger.registry import open_ledger
+from farebox.maintenance import Maintenance, price_jobs
 from farebox.meter import Meter
 from farebox.pricing import installed
 from farebox.pricing.assume import AssumedRates
@@ -69,6 +70,7 @@ class Runtime:
             interval=settings.flush_interval,
             batch_size=settings.batch_size,
         )
+        self.maintenance = Maintenance(price_jobs(settings.prices, prices_changed))
         self.meter = Meter(
             prices=prices,
             estimator=Estimator(prices, assumed_output_tokens=settings.assumed_output_tokens),
@@ -91,6 +93,7 @@ class Runtime:
 
     def close(self, timeout: float) -> bool:
         """Bring everything into the ledger and release the journal. Calls still in flight keep the journal open."""
+        self.maintenance.close()
         if self.meter.open_calls:
             return self.recorder.flush(timeout)
         return self.recorder.close(timeout)
@@ -221,6 +224,7 @@ def instrument(*names: str, **settings: Any) -> Instrumentation:
         return Instrumentation(names, None)
     _check(runtime.ledger_path)
     runtime.recorder.make()
+    runtime.maintenance.start()
     installed = install(
         names,
         meter=lambda: current().meter,
@@ -324,4 +328,5 @@ def _after_fork_in_child() -> None:
         if runtime is not None:
             contained("fork", runtime.meter.leave_in_child)
             contained("fork", runtime.recorder.leave_in_child)
+            contained("fork", runtime.maintenance.leave_in_child)
     _state.retired = []

@@ -29,6 +29,7 @@ class _State:
         self.book: Book | None = None
         self.settings: PriceSettings | None = None
         self.chosen = False
+        self.base = self.as_of = ""
         self.said: list[tuple[str, str, dict[str, str], str | None]] = []
 
     def renew(self) -> None:
@@ -87,6 +88,17 @@ def reload() -> None:
         _state.book = None
 
 
+def refresh() -> bool:
+    """Take over a book that another process stored; whether there was one."""
+    with _state.lock:
+        pinned = _state.settings is not None and _state.settings.book == "bundled"
+        names = [path.stem for path in shelf.stored()[:1]]
+        if _state.book is None or pinned or not names or _state.base in names or names[0] < _state.as_of:
+            return False
+        _state.book = None
+        return True
+
+
 def reset() -> None:
     """Forget settings and prices of the user's. For tests."""
     with _state.lock:
@@ -98,9 +110,13 @@ def _load() -> Book:
         if _state.book is not None:
             return _state.book
         settings = _state.settings if _state.chosen else config.from_process({}).prices
-        book = Book(BUNDLED.read_bytes(), settings)
+        data = BUNDLED.read_bytes()
+        book = Book(data, settings)
         newer = shelf.newest_data(since=book.as_of) if settings is None or settings.book == "newest" else None
-        book = book if newer is None else Book(newer, settings)
+        _state.as_of = book.as_of
+        if newer is not None:
+            data, book = newer, Book(newer, settings)
+        _state.base = f"{book.as_of}-{shelf.hash_of(data)}"
         for provider, model, rates, effective_from in _state.said:
             book.set_price(provider=provider, model=model, rates=rates, effective_from=effective_from)
         _state.settings, _state.chosen, _state.book = settings, True, book

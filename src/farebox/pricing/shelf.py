@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from farebox.pricing.book import Book
 KEPT: Final = 16
 """Books that are kept, the newest; older ones are removed when another is stored."""
 
+_CHECKED: Final = "checked"
 _NAME: Final = re.compile(r"(?P<as_of>\d{4}-\d\d-\d\d)-(?P<hash>[0-9a-f]{12})\.json")
 
 
@@ -82,6 +82,8 @@ def store(data: bytes, as_of: str) -> Path:
     Raises:
         PriceError: it cannot be written.
     """
+    import tempfile
+
     folder = directory()
     path = folder / f"{as_of}-{hash_of(data)}.json"
     try:
@@ -104,6 +106,26 @@ def store(data: bytes, as_of: str) -> Path:
         with contextlib.suppress(OSError):
             old.unlink()
     return path
+
+
+def checked_at() -> float | None:
+    """When newer prices were last looked for, by any process, in seconds since the epoch; None: never."""
+    try:
+        return (directory() / _CHECKED).stat().st_mtime
+    except OSError:
+        return None
+
+
+def mark_checked(moment: float) -> None:
+    """Note when newer prices were looked for.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = directory() / _CHECKED
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch()
+    os.utime(path, (moment, moment))
 
 
 def find(name: str) -> bytes:
