@@ -57,6 +57,29 @@ def test_cents_are_always_shown_and_smaller_parts_only_when_there():
     assert repr(Money("1.50")) == "Money('1.50')"
 
 
+def test_format_specifiers_give_plain_digits_too():
+    assert f"{Money.from_nano(274):>14}" == "   0.000000274"
+    assert f"{Money(1234567):,}" == "1,234,567"
+    assert f"{Money('0.123456'):.2f}" == "0.12"
+    assert f"{Money('0.5'):%}" == "50%"
+
+
+def test_rounding_powers_and_divmod_stay_money():
+    results = (round(Money("1.259"), 2), Money("1.259").quantize(Money("0.01")), Money(2) ** 2, *divmod(Money(7), 2.0))
+    assert results == (Money("1.26"), Money("1.26"), 4, 3, 1)
+    assert {type(one) for one in results} == {Money}
+    assert round(Money("1.6")) == 2
+
+
+def test_a_subclass_of_float_counts_by_its_value():
+    class Shown(float):
+        def __repr__(self) -> str:
+            return f"Shown({float(self)})"
+
+    assert Money(1) + Shown(0.1) == Money("1.1")
+    assert parse_amount(Shown(1.5), what="x") == 1_500_000_000
+
+
 def test_money_pickles_and_copies_as_money():
     for twin in (pickle.loads(pickle.dumps(Money("1.25"))), copy.copy(Money("1.25")), copy.deepcopy(Money("1.25"))):
         assert type(twin) is Money
@@ -78,7 +101,23 @@ def test_amounts_are_read_exactly(value: object, nano: int):
 
 
 @pytest.mark.parametrize(
-    "value", [-1, float("nan"), float("inf"), "NaN", "a dollar", "", None, True, [1], Decimal("-0.01"), Decimal("sNaN")]
+    "value",
+    [
+        -1,
+        float("nan"),
+        float("inf"),
+        "NaN",
+        "a dollar",
+        "",
+        None,
+        True,
+        [1],
+        Decimal("-0.01"),
+        Decimal("sNaN"),
+        1e100,
+        "1e400",
+        "1e999999",
+    ],
 )
 def test_what_is_no_amount_is_refused_by_name(value: object):
     with pytest.raises(ConfigurationError, match=r"limit=.*US dollars"):

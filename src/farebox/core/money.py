@@ -19,6 +19,9 @@ Number: TypeAlias = int | float | Decimal
 Amount: TypeAlias = Number | str
 """What a user may write for an amount of dollars."""
 
+_TYPES: Final = frozenset("eEfFgGn%")
+"""Letters that end a format specifier."""
+
 # Wide enough that no sum, product or conversion of dollar amounts is rounded by the user's own decimal context.
 _EXACT: Final = Context(prec=60)
 
@@ -50,7 +53,8 @@ class Money(Decimal):
 
     def __format__(self, specifier: str, context: Context | None = None, /) -> str:
         given = () if context is None else (context,)
-        return Decimal.__format__(self, specifier or "f", *given)
+        plain = specifier if specifier[-1:] in _TYPES else f"{specifier}f"
+        return Decimal.__format__(self, plain, *given)
 
     def __repr__(self) -> str:
         return f"Money('{self}')"
@@ -100,6 +104,19 @@ class Money(Decimal):
     def __rmod__(self, other: Any, /) -> Money:
         return _money(Decimal.__rmod__(self, _exact(other)))
 
+    def __pow__(self, other: Any, modulo: Any = None, /) -> Money:
+        return _money(Decimal.__pow__(self, _exact(other), modulo))
+
+    def __divmod__(self, other: Any, /) -> tuple[Money, Money]:
+        return self // other, self % other
+
+    def __round__(self, *digits: int) -> Any:
+        return Money(Decimal.__round__(self, *digits)) if digits else Decimal.__round__(self)
+
+    def quantize(self, exp: Any, rounding: str | None = None, context: Context | None = None) -> Money:
+        """As `Decimal.quantize`, and still money."""
+        return Money(Decimal.quantize(self, _exact(exp), rounding, context))
+
     def __neg__(self) -> Money:
         return Money(Decimal.__neg__(self))
 
@@ -132,12 +149,17 @@ class Money(Decimal):
 
 def _exact(value: Any) -> Any:
     """A float by its shortest representation; anything else as it is."""
-    return Decimal(repr(value)) if isinstance(value, float) else value
+    # Not `repr`: a subclass such as numpy's float64 shows itself otherwise.
+    return Decimal(float.__repr__(value)) if isinstance(value, float) else value
 
 
 def _money(value: Any) -> Money:
     """A result as Money; `NotImplemented` stays what it is."""
     return Money(value) if isinstance(value, Decimal) else value
+
+
+LARGEST: Final = Money(9_000_000_000)
+"""Dollars that a 64-bit count of nano-dollars holds."""
 
 
 def parse_amount(value: object, *, what: str) -> int:
@@ -154,11 +176,13 @@ def parse_amount(value: object, *, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise ConfigurationError(f"{what}={value!r} is not an amount: {remedy}")
     try:
-        amount = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+        amount = Decimal(_exact(value))
     except InvalidOperation:
         raise ConfigurationError(f"{what}={value!r} is not an amount: {remedy}") from None
     if not amount.is_finite() or amount < 0:
         raise ConfigurationError(f"{what}={value!r} cannot be used: {remedy}")
+    if amount > LARGEST:
+        raise ConfigurationError(f"{what}={value!r} is more than a ledger can hold: give at most {LARGEST} US dollars")
     return Money(amount).to_nano()
 
 
