@@ -58,6 +58,7 @@ def test_every_worked_example_is_exact_to_the_nano_dollar():
     path = Path(os.environ["FAREBOX_GOLDEN"])
     lines = (path / "golden.jsonl" if path.is_dir() else path).read_text(encoding="utf-8").splitlines()
     wrong = []
+    print(f"\n{'nano-dollars':<50} {'expected':>16} {'got':>16}")
     for row in map(json.loads, lines):
         cost = price(
             row["usage"],
@@ -70,6 +71,7 @@ def test_every_worked_example_is_exact_to_the_nano_dollar():
             context=row["context"],
         )
         expected = round(Decimal(row["expected_usd"]).scaleb(9))
+        print(f"{row['id']:<50} {expected:>16,} {'unpriced' if cost.nano is None else f'{cost.nano:,}':>16}")
         if (cost.nano, cost.status, cost.missing) != (expected, "priced", ()):
             wrong.append((row["id"], cost.nano, expected, cost.status, cost.missing))
     print(f"{len(lines) - len(wrong)} of {len(lines)} worked examples exact")
