@@ -121,7 +121,7 @@ def _event(chance: random.Random, moment: int, step: int, tenant: str, task: str
         cache_read_tokens=None if failed else cached,
         output_tokens=None if failed else out,
         reasoning_tokens=None if failed else reasoning,
-        units=None if failed else {"input": fresh, "cache_read": cached, "output": out},
+        units=None if failed else {"input": fresh, **({"cache_read": cached} if cached else {}), "output": out},
         raw_usage=None if failed else raw_usage(provider, fresh, cached, out, reasoning),
         service_tier="default",
         cost_nano=0 if failed else cost,

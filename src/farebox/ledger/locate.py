@@ -58,11 +58,11 @@ class Location(msgspec.Struct, frozen=True):
                 f"{self.path} lies on a network file system ({network}), where locks do not hold and calls would be lost: "
                 "name a ledger on a local disk, one for each machine, and bring them together with 'farebox ledger merge'"
             )
-        if self.path.is_dir():
-            raise LedgerError(
-                f"{self.path} is a directory, and the ledger is a file: name a file in it, for example {self.path / 'ledger.db'}"
-            )
         try:
+            if self.path.is_dir():
+                raise LedgerError(
+                    f"{self.path} is a directory, and the ledger is a file: name a file in it, for example {self.path / 'ledger.db'}"
+                )
             with self.path.open("rb") as file:
                 header = file.read(100)
         except FileNotFoundError:

@@ -15,8 +15,8 @@ Row: TypeAlias = list[Any]
 COLUMNS: Final = CallEvent.__struct_fields__
 """Columns of `calls`, in the order of a row."""
 
-_UNITS, _RAW, _MISSING, _TAGS = map(COLUMNS.index, ("units", "raw_usage", "cost_missing", "tags"))
-_JSON: Final = (_UNITS, _RAW, _MISSING, _TAGS)
+_RAW: Final = COLUMNS.index("raw_usage")
+_JSON: Final = tuple(map(COLUMNS.index, ("units", "raw_usage", "usage_notes", "cost_missing", "tags")))
 _LARGEST: Final = 2**62
 """Larger integers than this are no counts; SQLite's own end at 2**63 - 1."""
 

@@ -35,6 +35,23 @@ class Merged(msgspec.Struct, frozen=True):
     summed: int
 
 
+def version_of(path: Path) -> int:
+    """The schema of a ledger file, which is not changed.
+
+    Raises:
+        LedgerError: it is not there, or another program's.
+    """
+    if not path.is_file():
+        raise LedgerError(f"{path} is not there: check the path")
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as looked:
+            return migrations.version(looked)
+    except LedgerError as error:
+        raise LedgerError(f"{path} {error}") from error
+    except sqlite3.Error as error:
+        raise LedgerError(f"{path} cannot be read ({error}): name another file") from error
+
+
 def compact(connection: sqlite3.Connection, path: Path) -> tuple[int, int]:
     """Write the file anew without gaps; returns its bytes before and after."""
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -167,13 +184,12 @@ def _fact(connection: sqlite3.Connection, name: str) -> int:
 
 @contextlib.contextmanager
 def _attached(connection: sqlite3.Connection, other: Path) -> Iterator[None]:
-    if not other.is_file():
-        raise LedgerError(f"cannot take in {other}, which is not there: check the path")
-    with contextlib.closing(sqlite3.connect(f"{other.absolute().as_uri()}?mode=ro", uri=True)) as looked:
-        try:
-            migrations.check(looked, complete=True)
-        except LedgerError as error:
-            raise LedgerError(f"cannot take in {other}: it {error}") from error
+    found = version_of(other)
+    if found != len(migrations.MIGRATIONS):
+        raise LedgerError(
+            f"cannot take in {other}, whose schema is {found} and not {len(migrations.MIGRATIONS)}: bring both up to date "
+            "with 'farebox ledger migrate'"
+        )
     connection.execute("ATTACH DATABASE ? AS other", (f"{other.absolute().as_uri()}?mode=ro",))
     try:
         yield
