@@ -8,7 +8,7 @@ import json
 import pytest
 import wire_payloads
 import wire_server
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farebox.core import semconv
@@ -47,6 +47,7 @@ def cut(data, cuts):
     return [data[start:end] for start, end in itertools.pairwise(edges)]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 10_000), max_size=12),
     st.sampled_from(["text/event-stream", "application/vnd.amazon.eventstream"]),
@@ -61,6 +62,7 @@ def test_usage_is_the_same_however_the_bytes_are_cut(cuts, content_type):
     assert (usage.raw, facts["pieces"], facts["partial"]) == (MERGED, 7, False)
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=300),
     st.sampled_from(["text/event-stream", "application/vnd.amazon.eventstream", "application/json", ""]),
@@ -93,12 +95,13 @@ def test_bytes_that_end_early_are_partial(how, status):
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["usage", "model", "id", "service_tier", "output", "tools", "tool_usage"]), json_values
