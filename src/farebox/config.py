@@ -203,7 +203,11 @@ def load(arguments: Mapping[str, Any], *, environment: Mapping[str, str], direct
 
 def from_process(arguments: Mapping[str, Any]) -> Settings:
     """Settings of this process: its environment and its working directory."""
-    return load(arguments, environment=os.environ, directory=Path.cwd())
+    try:
+        directory = Path.cwd()
+    except FileNotFoundError:  # somebody removed it: then no file of ours is in it
+        directory = Path(os.devnull)
+    return load(arguments, environment=os.environ, directory=directory)
 
 
 def _parse(name: str, value: object, *, source: str) -> Any:
@@ -225,7 +229,7 @@ def _read_file(directory: Path) -> tuple[Path, Mapping[str, Any]]:
     for path in (own, project):
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
+        except OSError:  # not there, not readable, or no file: nothing was set here
             continue
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             if path is project:  # a broken pyproject.toml is not ours to complain about
@@ -233,7 +237,8 @@ def _read_file(directory: Path) -> tuple[Path, Mapping[str, Any]]:
             raise ConfigurationError(f"{path} cannot be read: {error}; mend it or remove it") from None
         if path is own:
             return path, table
-        section = table.get("tool", {}).get("farebox")
+        tools = table.get("tool")
+        section = tools.get("farebox") if isinstance(tools, dict) else None
         if isinstance(section, dict):
             return path, section
     return own, {}

@@ -246,13 +246,14 @@ class PaidCall:
             return
         ending = Ending(status, error_type, model, response_id, attempts, time.perf_counter_ns() - self._began, pieces)
         bill: Bill | None
-        if usage is not None and not partial:
+        stated = usage is not None and not usage.says_nothing
+        if usage is not None and stated and not partial:
             quote = contained("pricing", self._meter.biller.quote, self.request, usage, model, self.started_at)
             bill = None if quote is None else (quote, None, None)
         elif not billable:
             bill = (FREE, None, None)
         else:
-            bill = contained("estimate", self._meter.biller.unknown, self, usage, ending)
+            bill = contained("estimate", self._meter.biller.unknown, self, usage if stated else None, ending)
         bill = bill or (FAULT, None, None)
         if self.reservation is not None:
             contained("budget gate", self._settle_budgets, self.reservation, bill[0], usage)
@@ -267,16 +268,16 @@ class PaidCall:
             prompt, read, written, out = usage.totals()
             more = {
                 **more,
-                "input_tokens": prompt,
-                "cache_read_tokens": read,
-                "cache_write_tokens": written,
-                "output_tokens": out,
                 "reasoning_tokens": usage.reasoning,
                 "units": usage.units,
                 "raw_usage": usage.raw,
+                "usage_notes": usage.notes,
                 "service_tier": usage.service_tier,
                 "batch": usage.batch,
             }
+            if usage.units or not usage.says_nothing:
+                more["input_tokens"], more["cache_read_tokens"] = prompt, read
+                more["cache_write_tokens"], more["output_tokens"] = written, out
             if "baseline_model" in more:
                 more["baseline_cost_nano"] = contained("baseline", self._baseline, usage)
         return CallEvent(

@@ -119,7 +119,7 @@ def tracked(
         task_type=_text(task_type),
         chain_id=_text(chain_id),
         session_id=_text(session_id),
-        baseline_model=baseline_model,
+        baseline_model=_text(baseline_model),
         tags={str(name): str(value) for name, value in tags.items()} if tags else None,
     )
     if budget is None:

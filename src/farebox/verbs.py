@@ -23,6 +23,8 @@ from farebox.pricing.guess import Estimate
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_LONGEST = 10**9
+"""Seconds; a call that took thirty years is a mistake."""
 _WARN_TOKENS = 10_000
 _KINDS = {
     semconv.CHAT,
@@ -213,7 +215,7 @@ def record_call(
     Args:
         provider: who bills it.
         model: the model that answered.
-        usage: the provider's usage object, or a `Usage`.
+        usage: the provider's usage object, as plain data or as the SDK gives it; or a `Usage`.
         operation: OpenTelemetry's operation name.
         cost: dollars, when the provider stated them; None: priced by the book.
         duration: seconds.
@@ -225,15 +227,8 @@ def record_call(
     Raises:
         ConfigurationError: an argument cannot be used.
     """
-    if operation not in _KINDS:
-        raise ConfigurationError(f"operation={operation!r} is not known: use one of {', '.join(sorted(_KINDS))}")
-    if status not in _STATUSES:
-        raise ConfigurationError(f"status={status!r} is not known: use one of {', '.join(sorted(_STATUSES))}")
-    if started_at is not None and started_at.tzinfo is None:
-        raise ConfigurationError(f"started_at={started_at} has no time zone: give datetime.now(UTC), for example")
-    if duration is not None and not duration >= 0:
-        raise ConfigurationError(f"duration={duration!r} cannot be used: give seconds of at least 0")
-    found = usage if isinstance(usage, Usage) else read(dict(usage), api=None, provider=provider)
+    _check_record(operation, status, started_at, duration, provider, model, usage)
+    found = usage if isinstance(usage, Usage) else read(usage, api=None, provider=provider)
     request = CallRequest(provider=provider, operation=operation, api="", model=model)
     nano = None if cost is None else parse_amount(cost, what="cost")
     with tracked(tags=tags):
@@ -244,8 +239,28 @@ def record_call(
             duration_ns=None if duration is None else int(Decimal(repr(duration)).scaleb(9)),
             started_at=None if started_at is None else int(started_at.timestamp() * 1_000_000) * 1000,
             status=status,
-            response_id=response_id,
+            response_id=None if response_id is None else str(response_id),
         )
+
+
+def _check_record(*given: Any) -> None:
+    """Refuse what `record_call` cannot use, whatever its type is."""
+    operation, status, started_at, duration, provider, model, usage = given
+    if operation not in _KINDS:
+        raise ConfigurationError(f"operation={operation!r} is not known: use one of {', '.join(sorted(_KINDS))}")
+    if status not in _STATUSES:
+        raise ConfigurationError(f"status={status!r} is not known: use one of {', '.join(sorted(_STATUSES))}")
+    if started_at is not None and (not isinstance(started_at, datetime) or started_at.tzinfo is None):
+        raise ConfigurationError(
+            f"started_at={started_at!r} is no moment with a time zone: give datetime.now(UTC), for example"
+        )
+    if duration is not None and not (isinstance(duration, int | float) and 0 <= duration < _LONGEST):
+        raise ConfigurationError(f"duration={duration!r} cannot be used: give seconds of at least 0")
+    for what, name in (("provider", provider), ("model", model)):
+        if not isinstance(name, str) or not name:
+            raise ConfigurationError(f"{what}={name!r} cannot be used: give a name")
+    if not isinstance(usage, Usage | Mapping) and not hasattr(usage, "model_dump"):
+        raise ConfigurationError(f"usage={usage!r} cannot be used: give the provider's usage object")
 
 
 def open_ledger(path_or_url: str | os.PathLike[str] | None = None, *, read_only: bool = False) -> Ledger:

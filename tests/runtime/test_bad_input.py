@@ -115,13 +115,20 @@ def test_what_this_version_lacks_is_said_and_not_ignored(terms: dict):
         ({"operation": "chatting"}, "operation='chatting' is not known: use one of chat"),
         ({"status": "fine"}, "status='fine' is not known"),
         ({"cost": -1}, "cost=-1"),
-        ({"started_at": dt.datetime(2026, 1, 1)}, "no time zone"),  # noqa: DTZ001 - that is the point
+        ({"started_at": dt.datetime(2026, 1, 1)}, "no moment with a time zone"),  # noqa: DTZ001 - that is the point
         ({"duration": -0.5}, "duration=-0.5"),
+        ({"duration": float("inf")}, "duration=inf"),
+        ({"duration": "1"}, "duration='1'"),
+        ({"started_at": "2026-01-01"}, "no moment with a time zone"),
+        ({"provider": None}, "provider=None"),
+        ({"model": ""}, "model=''"),
+        ({"usage": 3}, "usage=3"),
+        ({"usage": None}, "usage=None"),
     ],
 )
 def test_a_recorded_call_is_checked(changes: dict, message: str):
     with pytest.raises(farebox.ConfigurationError, match=message):
-        farebox.record_call(provider="openai", model="gpt-5-mini", usage={"prompt_tokens": 1}, **changes)
+        farebox.record_call(**{"provider": "openai", "model": "gpt-5-mini", "usage": {"prompt_tokens": 1}, **changes})
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,8 @@ class CallEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, g
     """One paid call, done: numbers, names and ids, no content.
 
     Times are integer nanoseconds (UTC epoch for `started_at`), money is integer nano-dollars.
-    `input_tokens` and the other totals are inclusive; `units` are disjoint. None means unknown, never zero.
+    `input_tokens` and the other totals are inclusive; `units` are disjoint, and `usage_notes` say where they do not
+    add up to what the provider states. None means unknown, never zero.
     """
 
     id: str
@@ -72,6 +73,7 @@ class CallEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, g
     reasoning_tokens: int | None = None
     units: dict[str, Count] | None = None
     raw_usage: dict[str, Any] | None = None
+    usage_notes: tuple[str, ...] = ()
     service_tier: str | None = None
     batch: bool = False
     cost_nano: int | None = None

@@ -1,4 +1,4 @@
-"""One way to put a function under a scope, whatever kind of function it is. Imports core.context only.
+"""One way to put a function under a scope, whatever kind of function it is. Imports core.context and core.errors only.
 
 A plain function or coroutine runs inside a `with`. A generator runs in turns, so its scope is current only while its own code runs:
 the code that iterates it never sees it, and closing it from another context raises nothing.
@@ -13,13 +13,22 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from farebox.core import context
+from farebox.core.errors import ConfigurationError
 
 Opening = Callable[[], AbstractContextManager[Any]]
 """Makes the scope of one call, as a context manager."""
 
 
 def scoped(function: Callable[..., Any], opening: Opening) -> Callable[..., Any]:
-    """`function`, each call under a scope of its own. The kind of function stays what it was."""
+    """`function`, each call under a scope of its own. The kind of function stays what it was.
+
+    Raises:
+        ConfigurationError: it is a class, or nothing that can be called.
+    """
+    if isinstance(function, classmethod | staticmethod):
+        return type(function)(scoped(function.__func__, opening))
+    if isinstance(function, type) or not callable(function):
+        raise ConfigurationError(f"{function!r} is no function: decorate a function or method, or use `with`")
     if inspect.isasyncgenfunction(function):
         return _async_generator(function, opening)
     if inspect.isgeneratorfunction(function):

@@ -21,6 +21,14 @@ _PARTS: Final = {
 }
 
 
+def _states_zero(raw: Any) -> bool:
+    """Whether an object has numbers, and all of them are 0."""
+    if isinstance(raw, dict):
+        found = [_states_zero(value) for value in raw.values() if isinstance(value, dict | int | float)]
+        return bool(found) and all(found)
+    return raw == 0 and not isinstance(raw, bool)
+
+
 class ModelUnits(msgspec.Struct, frozen=True, gc=False):
     """Units that the same call used of another model, at that model's own rates."""
 
@@ -58,6 +66,13 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     tools: tuple[str, ...] = ()
     stated_cost: Decimal | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether it neither counts anything nor states that there was nothing to count: a cost of it is unknown, not 0."""
+        if self.units or self.others or self.stated_cost is not None:
+            return False
+        return not _states_zero(self.raw)
 
     def totals(self) -> tuple[int, int, int, int]:
         """Inclusive totals in tokens: the prompt (cached parts included), read from cache, written to cache, and out."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
+from farebox.core.guard import attempt
 from farebox.core.usage import Count, Usage
 from farebox.extraction import anthropic, bedrock, google, openai, tools
 
@@ -102,6 +103,10 @@ def _foreign(raw: Any, notes: list[str]) -> dict[str, Any] | None:
     """Another mapping than a dict is copied into one; anything else is noted and left out."""
     if isinstance(raw, Mapping):
         return {str(name): raw[name] for name in raw}
+    dump = getattr(raw, "model_dump", None)
+    if callable(dump):  # the object that an SDK made of it, handed on by a program
+        dumped: Any = attempt(dump, mode="json", exclude_unset=True, warnings=False, on_error=lambda _fault: None)
+        return dumped if isinstance(dumped, dict) else None
     if raw is not None:
         notes.append(f"usage is {type(raw).__name__}, not an object")
     return None

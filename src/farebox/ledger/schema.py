@@ -43,6 +43,7 @@ CREATE TABLE calls (
     reasoning_tokens INTEGER,
     units TEXT,
     raw_usage TEXT,
+    usage_notes TEXT,
     service_tier TEXT,
     batch INTEGER NOT NULL,
     cost_nano INTEGER,

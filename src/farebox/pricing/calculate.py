@@ -184,7 +184,7 @@ def _prompt(units: Mapping[str, Count]) -> int:
 
 def _says_nothing_was_used(usage: Usage, found: Resolved) -> bool:
     """Whether a usage without units means a cost of 0: the provider stated zero counts, or the model is free."""
-    return found.free or bool(usage.raw)
+    return found.free or not usage.says_nothing
 
 
 def _resolve(
