@@ -163,7 +163,7 @@ def histograms(span: str, dimensions: Sequence[str], window: Window, where: Wher
         columns = [f"nullif({part.expression(name, parameters)}, '')" for name in dimensions]
         if part.raw:
             groups = ", ".join((*columns, f"latency_bucket({timed})"))
-            columns.append(f"json_object(latency_bucket({timed}), count(*))")
+            columns.append(f"json_object(CAST(latency_bucket({timed}) AS TEXT), count(*))")
             rest = f"{part.conditions(where, parameters)} AND {timed} IS NOT NULL GROUP BY {groups}"
         else:
             columns.append("histogram")

@@ -1,0 +1,208 @@
+"""What every engine answers when it is asked by type: summaries, series, percentiles, pages; all with the same filters."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from farebox.core.answers import Cursor, Point, Summary
+from farebox.core.errors import ConfigurationError
+from farebox.core.identity import new_id
+from farebox.core.money import Money
+from farebox.ledger import latency, open_ledger
+from farebox.ledger.registry import ENGINES
+
+HOUR = 3_600_000_000_000
+DAY = 24 * HOUR
+NOON = 1_795_000_000_000_000_000 // DAY * DAY + 12 * HOUR
+MILLISECOND = 1_000_000
+
+PLACES = {"sqlite": lambda path: f"sqlite://{path / 'questions.db'}"}
+
+
+@pytest.fixture(params=sorted(ENGINES))
+def ledger(request, tmp_path):
+    opened = open_ledger(PLACES[request.param](tmp_path))
+    yield opened
+    opened.close()
+
+
+def put(ledger, *events):
+    ledger.ingest(events, journal=new_id(0), segment=1, offset=1)
+
+
+def test_a_summary_is_typed_and_knows_its_times(ledger, make_event):
+    put(ledger, make_event(started_at=NOON), make_event(started_at=NOON + DAY, status="error", cost_nano=5))
+    whole = ledger.summary()
+    assert isinstance(whole, Summary)
+    assert (whole.calls, whole.errors, whole.cost, whole.retained_since) == (2, 1, Money.from_nano(900_005), 0)
+    part = ledger.summary(NOON, NOON + 1)
+    assert (part.calls, part.since, part.until) == (1, NOON, NOON + 1)
+    assert ledger.summary(NOON + 1, NOON + 2).calls == 0
+
+
+def test_a_filter_may_be_a_keyword_or_stand_in_where(ledger, make_event):
+    put(ledger, make_event(tenant_id="acme", tags={"team": "x"}), make_event(tenant_id="globex"), make_event())
+    assert ledger.summary(tenant_id="acme").calls == 1
+    assert ledger.summary(tenant_id=None).calls == 1
+    assert ledger.summary(where={"tag:team": "x"}, tenant_id="acme").calls == 1
+    assert ledger.summary(where={"tag:team": "x"}, tenant_id="globex").calls == 0
+    assert ledger.by("model", tenant_id="acme")[0]["calls"] == 1
+    assert [event.tenant_id for event in ledger.calls(tenant_id="globex")] == ["globex"]
+    assert ledger.series("day", tenant_id="acme")[0].calls == 1
+
+
+@pytest.mark.parametrize("question", ["summary", "by", "calls", "percentiles"])
+def test_a_filter_that_is_no_dimension_is_refused_by_every_question(ledger, question):
+    with pytest.raises(ConfigurationError, match="'tenant' is no dimension: use one of model"):
+        getattr(ledger, question)(tenant="acme")
+
+
+def test_a_moment_may_be_a_datetime_with_its_zone(ledger, make_event):
+    put(ledger, make_event(started_at=NOON), make_event(started_at=NOON + 1_000))
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=NOON // 1000 + 1)
+    elsewhere = moment.astimezone(timezone(timedelta(hours=9)))
+    assert ledger.summary(moment).calls == ledger.summary(elsewhere).calls == 1
+    assert ledger.summary(until=moment).calls == 1
+    assert len(list(ledger.calls(since=moment))) == 1
+    with pytest.raises(ConfigurationError, match="names no time zone"):
+        ledger.summary(moment.replace(tzinfo=None))
+
+
+def test_a_series_goes_by_time_and_within_it_from_dear_to_cheap(ledger, make_event):
+    put(
+        ledger,
+        make_event(started_at=NOON + DAY, request_model="a", cost_nano=1),
+        make_event(started_at=NOON + DAY + HOUR, request_model="b", cost_nano=5),
+        make_event(started_at=NOON, request_model="a", cost_nano=9),
+    )
+    midnight = NOON - 12 * HOUR
+    points = ledger.series("day", "model")
+    assert [(point.start, point.group, point.cost_nano) for point in points] == [
+        (midnight, {"model": "a"}, 9),
+        (midnight + DAY, {"model": "b"}, 5),
+        (midnight + DAY, {"model": "a"}, 1),
+    ]
+    assert isinstance(points[0], Point)
+    assert [point.start for point in ledger.series("hour")] == [NOON, NOON + DAY, NOON + DAY + HOUR]
+    assert [point.calls for point in ledger.series("hour", since=NOON + 1, until=NOON + DAY + 1)] == [1]
+
+
+def test_weeks_begin_on_monday_and_months_on_their_first(ledger, make_event):
+    for day in ("2026-03-01", "2026-03-02", "2026-03-08", "2026-03-09"):
+        moment = int(datetime.fromisoformat(f"{day}T23:59:59+00:00").timestamp()) * 10**9
+        put(ledger, make_event(started_at=moment), make_event(started_at=moment, user_id="u"))
+
+    def dates(**filters):
+        return {
+            bucket: [
+                (datetime.fromtimestamp(point.start / 1e9, UTC).date().isoformat(), point.calls)
+                for point in ledger.series(bucket, **filters)
+            ]
+            for bucket in ("week", "month")
+        }
+
+    assert dates() == {
+        "week": [("2026-02-23", 2), ("2026-03-02", 4), ("2026-03-09", 2)],
+        "month": [("2026-03-01", 8)],
+    }
+    assert dates(user_id="u")["week"] == [("2026-02-23", 1), ("2026-03-02", 2), ("2026-03-09", 1)]
+    assert [row["month"] for row in ledger.by("month")] == ["2026-03"]
+
+
+def test_an_unknown_bucket_span_or_percent_is_refused(ledger):
+    with pytest.raises(
+        ConfigurationError, match="'minute' is no bucket of a series: use one of hour, day, week, month"
+    ):
+        ledger.series("minute")
+    with pytest.raises(ConfigurationError, match="'latency' is no span of time: use one of duration, first_chunk"):
+        ledger.percentiles(span="latency")
+    with pytest.raises(ConfigurationError, match="101 is no percent"):
+        ledger.percentiles(percents=(50, 101))
+
+
+def test_percentiles_are_those_of_the_calls_to_within_an_eighth(ledger, make_event):
+    times = [number * 7 * MILLISECOND for number in range(1, 1001)]
+    put(ledger, *[make_event(duration_ns=time) for time in times], make_event())
+    for filters in ({}, {"session_id": None}):  # out of histograms, and call by call
+        (found,) = ledger.percentiles("model", **filters)
+        assert (found.group, found.calls) == ({"model": "gpt-5-mini"}, 1000)
+        for percent, nanoseconds in found.percentiles.items():
+            assert nanoseconds == pytest.approx(times[percent * 10 - 1], rel=0.02)
+    assert ledger.percentiles(span="first_chunk") == []
+
+
+def test_percentiles_of_groups_come_with_the_largest_group_first(ledger, make_event):
+    put(
+        ledger,
+        make_event(request_model="slow", first_chunk_ns=800 * MILLISECOND),
+        *[make_event(request_model="fast", first_chunk_ns=100 * MILLISECOND) for _ in range(3)],
+    )
+    found = ledger.percentiles("model", span="first_chunk", percents=(50,))
+    assert [(one.group["model"], one.calls) for one in found] == [("fast", 3), ("slow", 1)]
+    assert found[0].percentiles[50] == pytest.approx(100 * MILLISECOND, rel=0.125)
+    assert ledger.percentiles("model", span="first_chunk", model="slow")[0].calls == 1
+
+
+def test_a_changed_call_leaves_its_old_bucket(ledger, make_event):
+    before = make_event(duration_ns=10 * MILLISECOND, status="lost")
+    put(ledger, before)
+    put(ledger, type(before)(**{**_fields(before), "duration_ns": 900 * MILLISECOND, "status": "ok"}), make_event())
+    (found,) = ledger.percentiles()
+    assert (found.calls, found.percentiles[99]) == (1, pytest.approx(900 * MILLISECOND, rel=0.125))
+    assert ledger.check() == []
+
+
+def _fields(event):
+    return {name: getattr(event, name) for name in event.__struct_fields__}
+
+
+def test_pages_follow_each_other_without_gap_or_repetition(ledger, make_event):
+    events = [make_event(started_at=NOON - number // 3 * 400 * 10**9) for number in range(100)]
+    put(ledger, *events)
+    newest = list(ledger.calls())
+    cursor, found = None, []
+    while page := list(ledger.calls(limit=7, cursor=cursor)):
+        found += page
+        cursor = str(Cursor.after(page[-1]))
+        put(
+            ledger, make_event(started_at=NOON + len(found))
+        )  # what comes meanwhile is newer, and does not shift the pages
+    assert found == newest
+    assert list(ledger.calls(cursor=Cursor.after(newest[40]), until=newest[60].started_at)) == [
+        event for event in newest[41:] if event.started_at < newest[60].started_at
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "x", "x/y", "17"])
+def test_what_is_no_cursor_is_refused(ledger, text):
+    with pytest.raises(ConfigurationError, match="is no cursor"):
+        ledger.calls(cursor=text)
+
+
+@given(st.integers(0, 2**62))
+def test_a_duration_lies_in_its_bucket_which_is_at_most_an_eighth_wide(nanoseconds):
+    low, high = latency.bounds_of(latency.bucket_of(nanoseconds))
+    assert low <= nanoseconds < high
+    assert (high - low) * 8 <= max(low, 8)
+    assert latency.bucket_of(high) == latency.bucket_of(nanoseconds) + 1
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=200), st.integers(0, 100))
+def test_a_percentile_lies_in_the_bucket_of_the_duration_of_its_rank(times, percent):
+    histogram = {}
+    for time in times:
+        histogram[latency.bucket_of(time)] = histogram.get(latency.bucket_of(time), 0) + 1
+    rank = max(1, -(-len(times) * percent // 100))
+    found = latency.percentiles(histogram, (percent,))[percent]
+    assert latency.bucket_of(found) == latency.bucket_of(sorted(times)[rank - 1])
+
+
+def test_a_clock_that_stepped_back_makes_no_negative_duration(ledger, make_event):
+    put(ledger, make_event(duration_ns=-5))
+    assert ledger.percentiles()[0].percentiles[50] == 0
+    assert ledger.check() == []
