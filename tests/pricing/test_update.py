@@ -391,3 +391,38 @@ def test_a_stored_book_older_than_the_package_is_left_alone(data, written, own_d
     installed.reset()
 
     assert installed.current().hash == shelf.hash_of(installed.BUNDLED.read_bytes())
+
+
+def test_a_book_that_is_cut_off_while_it_is_written_leaves_nothing_behind(own_data_directory, monkeypatch):
+    def full(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+
+    with pytest.raises(PriceError, match=r"cannot be written \(No space left on device\): the book in force stays"):
+        shelf.store(b"book", "2026-11-22")
+    assert list((own_data_directory / "prices").iterdir()) == []
+
+
+def test_a_stored_book_that_vanished_is_named(own_data_directory):
+    path = shelf.store(b"book", "2026-11-22")
+    path.unlink()
+
+    with pytest.raises(PriceError, match="cannot be read: No such file"):
+        shelf.read(path)
+
+
+def test_a_price_that_is_new_is_no_jump_and_a_change_names_its_day(written):
+    book = json.loads(installed.BUNDLED.read_bytes())
+    for row in book["providers"]["openai"]["models"]:
+        if row["id"] == "gpt-5-mini":
+            row["periods"][0]["rates"]["input_audio"] = "9"
+            later = json.loads(json.dumps(row["periods"][0]))
+            later["rates"]["input"] = "0.3"
+            row["periods"].append(later | {"since": "2027-01-01"})
+
+    done = update(written(book | {"as_of": "2026-11-23"}))
+
+    texts = [str(change) for change in done.changed if change.model == "gpt-5-mini"]
+    assert "openai/gpt-5-mini input_audio: none -> 9" in texts
+    assert "openai/gpt-5-mini input from 2027-01-01 on: 0.25 -> 0.3" in texts

@@ -156,3 +156,13 @@ def test_an_old_book_and_a_promotion_past_its_day_warn_once(monkeypatch, caplog)
     assert caplog.text.count("31 days old: run farebox prices update") == 1
     assert caplog.text.count("gpt-5.6-sol of openai at a promotional rate") == 1
     freshness.forget()
+
+
+def test_a_round_ends_when_it_is_told_to():
+    stop, ended = threading.Event(), threading.Event()
+    seen = []
+
+    Maintenance([lambda: seen.append(1), stop.set, lambda: seen.append(2)])._run(stop, ended)
+
+    assert seen == [1, 2]
+    assert ended.is_set()
