@@ -69,6 +69,7 @@ class Runtime:
             durability=settings.durability,
             interval=settings.flush_interval,
             batch_size=settings.batch_size,
+            retention_days=settings.retention_days,
         )
         self.maintenance = Maintenance(price_jobs(settings.prices, prices_changed))
         self.meter = Meter(
@@ -108,6 +109,7 @@ class _State:
         self.runtime: Runtime | None = None
         self.retired: list[Runtime] = []
         self.installed: list[Any] = []
+        self.opening = threading.RLock()
         self.ledgers: weakref.WeakSet[Any] = weakref.WeakSet()
         self.forking: list[Any] = []
         self.watching = False
@@ -280,12 +282,14 @@ def _all(do: Callable[[Runtime, float], bool], timeout: float) -> bool:
 def _check(location: Location) -> None:
     """See that the ledger can be used, now and not in the background later."""
     if not location.check():
-        open_ledger(location).close()
+        _opened(location, read_only=False).close()
 
 
 def _opened(location: Location, *, read_only: bool) -> Ledger:
-    ledger = open_ledger(location, read_only=read_only)
-    _state.ledgers.add(ledger)
+    # A fork waits until the ledger is open and known: a child must not inherit a file that is being opened.
+    with _state.opening:
+        ledger = open_ledger(location, read_only=read_only)
+        _state.ledgers.add(ledger)
     return ledger
 
 
@@ -309,20 +313,26 @@ def _at_exit() -> None:
 
 
 def _before_fork() -> None:
+    _state.opening.acquire()
     _state.forking = list(_state.ledgers)
     for ledger in _state.forking:
         contained("fork", ledger.before_fork)
 
 
 def _after_fork_in_parent() -> None:
+    _reopen()
+    _state.opening.release()
+
+
+def _reopen() -> None:
     ledgers, _state.forking = _state.forking, []
     for ledger in ledgers:
         contained("fork", ledger.after_fork)
 
 
 def _after_fork_in_child() -> None:
-    _after_fork_in_parent()
-    _state.lock = threading.RLock()
+    _reopen()
+    _state.lock, _state.opening = threading.RLock(), threading.RLock()
     gate.renew(os.getpid())
     for runtime in (*_state.retired, _state.runtime):
         if runtime is not None:

@@ -18,6 +18,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from farebox.core.answers import Cursor
 from farebox.core.event import CallEvent
 from farebox.core.identity import new_id
@@ -186,6 +188,30 @@ def measure_ingest(directory: Path, count: int = 100_000, batch: int = 500) -> N
     print(f"  ratio of CPU: {whole / alone:.2f}   goal 2.00")
 
 
+def measure_queue(directory: Path, count: int = 60_000) -> None:
+    """The way from a call to the ledger: an append in the caller's thread, and the writer's round."""
+    from farebox.journal import Journal
+    from farebox.sinks.writer import Writer
+
+    ready = _crowded(count)
+    long = [msgspec.structs.replace(event, id=new_id(0), tags={"note": "x" * 330}) for event in ready[:20_000]]
+    journal = Journal(directory / "queue.journal", slots=16)
+    for what, chosen in (("", ready), (", lines of 900 bytes", long)):
+        end, cpu = journal.end(), time.thread_time()
+        for event in chosen:
+            journal.append(event)
+        spent = (time.thread_time() - cpu) / len(chosen) * 1e6
+        size = (journal.end().offset - end.offset) / len(chosen)
+        print(f"append{what}: {spent:.1f} us of CPU, {size:.0f} bytes a line")
+    writer = Writer(journal, lambda: SQLiteLedger(directory / "queue.db"))
+    began, cpu, total = time.perf_counter(), time.process_time(), len(ready) + len(long)
+    writer.flush(600)
+    wall, spent = time.perf_counter() - began, (time.process_time() - cpu) / total * 1e6
+    print(f"journal -> writer -> ledger: {total / wall:,.0f} events/s, {spent:.1f} us of CPU an event   goal 30,000")
+    writer.shutdown(60)
+    journal.close()
+
+
 def _crowded(count: int) -> list[CallEvent]:
     """Calls at the density of 10 million in 90 days: rollups get as many rows a batch as they would there."""
     found: list[CallEvent] = []
@@ -246,6 +272,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         measure_ingest(Path(temporary))
+        measure_queue(Path(temporary))
         directory = arguments.keep or Path(temporary)
         columns = []
         for count in arguments.calls:
