@@ -19,6 +19,9 @@ from farebox.journal.frame import LONGEST, frame
 from farebox.journal.reader import Batch, Header, read_batch
 
 _encode: Final = msgspec.json.Encoder().encode
+_DEFAULTS: Final = {
+    field.name: field.default for field in msgspec.structs.fields(CallEvent) if field.default is not msgspec.NODEFAULT
+}
 _HEADER_BYTES: Final = 256
 """More than a segment's header takes."""
 
@@ -195,7 +198,7 @@ class Segments:
 
 def _plain(event: CallEvent) -> CallEvent:
     """The event without its free-form parts and whatever no line can hold, and with text that UTF-8 can hold."""
-    defaults = {"id": "", "started_at": 0, "attempts": 1, "cost_missing": (), "stream": False, "batch": False}
+    defaults = {"id": "", "started_at": 0, **_DEFAULTS}
     changes: dict[str, Any] = {}
     for name in event.__struct_fields__:
         value = getattr(event, name)
