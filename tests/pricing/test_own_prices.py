@@ -66,6 +66,14 @@ def test_a_discount_takes_its_share_off_everything_and_the_models_own_wins():
     assert cost(own, "anthropic", "claude-opus-5").amount == cost(None, "anthropic", "claude-opus-5").amount
 
 
+def test_nothing_comes_off_a_negotiated_rate():
+    negotiated = {"input": "0.2", "output": "1", "effective_from": "2026-11-01"}
+    own = book(discounts={"openai": "50%"}, rates={"openai/gpt-5-mini": negotiated})
+
+    assert cost(own, "openai", "gpt-5-mini", at="2026-10-31").amount == Decimal("1.125")
+    assert cost(own, "openai", "gpt-5-mini", at="2026-11-01").amount == Decimal("1.2")
+
+
 def test_a_discount_reaches_fees_and_prices_that_are_doubtful():
     own = book(discounts={"google": "50%", "perplexity": "50%", "aws": "50%"})
     quota = Usage(units={"input": 1000, "google_search_queries": 2})
@@ -139,7 +147,8 @@ def test_what_was_set_stays_when_settings_change_and_goes_with_a_reset():
     farebox.set_price(provider="openai", model="mine", rates={"input": 1, "output": 1}, effective_from="2026-01-01")
     farebox.configure(prices={"discounts": {"openai": "50%"}})
 
-    assert farebox.price(BOTH, provider="openai", model="mine", at=NOW).amount == 1
+    assert farebox.price(BOTH, provider="openai", model="mine", at=NOW).amount == 2
+    assert farebox.price(BOTH, provider="openai", model="gpt-5-mini", at=NOW).amount == Decimal("1.125")
     runtime.reset()
     assert farebox.price(BOTH, provider="openai", model="mine", at=NOW).status == "unpriced"
 

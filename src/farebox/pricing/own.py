@@ -148,7 +148,12 @@ class OwnPrices:
         return msgspec.structs.replace(base, periods=[*(p for p in base.periods if _since(p) < first), *own])
 
     def discounted(self, found: Resolved, provider: str, names: Iterable[str], at_ns: int) -> Resolved:
-        """The rates less what the user gets off; a discount on the model counts instead of one on the provider."""
+        """List prices less what the user gets off: a discount on the model counts instead of one on the provider.
+
+        Rates that the user gave are what is paid; nothing comes off those.
+        """
+        if any(index < 0 for index in found.sources.values()):
+            return found
         wanted = {None, *names}
         rows = [row for row in self._discounts if row.provider == provider and row.model in wanted]
         if not rows:
