@@ -69,7 +69,7 @@ class GeneratedPieces:
         asked: hosted tools that the request asked for.
     """
 
-    __slots__ = ("_asked", "_calls", "_counted", "_latest", "_row", "_tools")
+    __slots__ = ("_asked", "_calls", "_counted", "_finished", "_latest", "_row", "_tools")
 
     probe: Final = attrgetter("body")
     quiet: Final = None
@@ -77,6 +77,7 @@ class GeneratedPieces:
     def __init__(self, row: Answer, asked: tuple[str, ...]) -> None:
         self._row = row
         self._asked = asked
+        self._finished = False
         self._latest: Any = None
         self._counted: Any = None
         self._calls: dict[str, int] = {}
@@ -85,6 +86,8 @@ class GeneratedPieces:
     def note(self, piece: Any) -> None:
         """Keep the chunk where it carries usage; it is decoded at the end."""
         text = piece.body
+        if '"finishReason"' in text or '"blockReason"' in text:
+            self._finished = True
         if '"usageMetadata"' in text:
             self._latest = piece
             if '"candidatesTokenCount"' in text:
@@ -95,7 +98,7 @@ class GeneratedPieces:
             for name, calls in (reading.tool_calls or {}).items():
                 self._calls[name] = max(calls, self._calls.get(name, 0))
 
-    def reading(self, last: Any, *, ended: bool) -> Reading:
+    def reading(self, last: Any, *, ended: bool) -> Reading:  # noqa: ARG002 - a server that closes politely has not finished
         """What the chunks said so far."""
         piece = self._latest or last
         if piece is None:
@@ -109,8 +112,7 @@ class GeneratedPieces:
             reading.tier = header(piece.headers, self._row.tier_header)
         reading.tool_calls = self._calls or reading.tool_calls
         reading.tools = tuple(self._tools) or reading.tools
-        finished = ended or '"finishReason"' in text or '"blockReason"' in text
-        reading.whole = reading.usage is not None and finished
+        reading.whole = reading.usage is not None and self._finished
         return reading
 
 

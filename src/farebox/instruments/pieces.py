@@ -22,7 +22,7 @@ class UsagePieces:
         asked: hosted tools that the request asked for.
     """
 
-    __slots__ = ("_asked", "_holder", "_row")
+    __slots__ = ("_asked", "_holder", "_holders", "_row")
 
     probe: Final = attrgetter("usage")
     quiet: Final = None
@@ -31,17 +31,20 @@ class UsagePieces:
         self._row = row
         self._asked = asked
         self._holder: Any = None
+        self._holders = 0
 
     def note(self, piece: Any) -> None:
         """Keep the piece if it carries usage."""
         if member(piece, "usage") is not None:
             self._holder = piece
+            self._holders += 1
 
     def reading(self, last: Any, *, ended: bool) -> Reading:
         """What the last usage says; hosts that hide it elsewhere are asked at the end only."""
         if self._holder is not None:
             reading = read(self._holder, self._row, self._asked)
-            reading.whole = ended or _final(self._holder)
+            # A host that states usage once does so at the end; one that sends running totals must say that it has finished.
+            reading.whole = _final(self._holder) or (ended and self._holders == 1)
             return reading
         if last is None:
             return Reading(whole=False)
@@ -116,12 +119,13 @@ class EventPieces:
         holder = member(piece, home) if home else piece
         latest = read(holder, self._row, self._asked)
         before = self._reading
+        states = latest.usage is not None and (self._merge is None or before.usage is not None)
         if self._merge is not None and before.usage is not None:
             latest.usage = self._merge(before.usage, latest.usage) if latest.usage is not None else before.usage
         latest.model = latest.model or before.model
         latest.id = latest.id or before.id
         latest.tier = latest.tier or before.tier
-        latest.whole = before.whole or kind in self._ends
+        latest.whole = before.whole or (kind in self._ends and states)
         self._reading = latest
 
     def reading(self, last: Any, *, ended: bool) -> Reading:  # noqa: ARG002 - the collectors' common signature

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from farebox.core.guard import attempt
 from farebox.instruments import providers
 from farebox.instruments.hook import Endpoint, Place, Sent, WireOptions
 
@@ -65,7 +66,8 @@ class Stainless:
         body = options.json_data
         extra = options.extra_json
         if body is None and isinstance(content := options.__dict__.get("content"), bytes):
-            body = msgspec.json.decode(content)
+            # What cannot be read is sent all the same: a body that is not known is no reason to meter nothing.
+            body = attempt(msgspec.json.decode, content, on_error=lambda _fault: None)
         if extra and isinstance(extra, Mapping) and (body is None or isinstance(body, Mapping)):
             body = {**(body or {}), **extra}
         model = body.get("model") if type(body) is dict or isinstance(body, Mapping) else None

@@ -5,11 +5,13 @@ One loop costs tens of nanoseconds a piece: count it, look at it in C, hand it o
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
 from functools import partial
 from typing import Any, Final
 
+from farebox.core.guard import attempt
 from farebox.instruments.observation import Observation
 from farebox.instruments.wire import Scanner
 
@@ -61,13 +63,20 @@ async def watch_async(source: AsyncIterable[Any], seen: Observation) -> AsyncGen
             yield piece
     except GeneratorExit:
         seen.left()
-        if isinstance(source, AsyncGenerator):
+        if isinstance(source, AsyncGenerator) and not _loop_is_ending():
             await source.aclose()
         raise
     except BaseException as error:
         seen.failed(error)
         raise
     seen.exhausted()
+
+
+def _loop_is_ending() -> bool:
+    """Whether asyncio closes every generator at this moment, the one we read included: closing it too would collide."""
+    asyncio = sys.modules.get("asyncio")
+    loop = None if asyncio is None else attempt(asyncio.get_running_loop, on_error=lambda _error: None)
+    return bool(getattr(loop, "_asyncgens_shutdown_called", False))
 
 
 def attach(stream: Any, seen: Observation) -> None:

@@ -22,8 +22,21 @@ from farebox.instruments.streams import attach, attach_bytes, watch, watch_async
 Step: TypeAlias = Callable[[], Any]
 Flow: TypeAlias = Generator[Step, Any, Any]
 
-_inside: Final[ContextVar[bool]] = ContextVar("farebox_inside_call", default=False)
-"""Whether a metered call is being sent in this context: what it calls in turn is part of it."""
+
+class Sending:
+    """One call while it is being sent."""
+
+    __slots__ = ("going_on",)
+
+    def __init__(self) -> None:
+        self.going_on = True
+
+
+_inside: Final[ContextVar[Sending | None]] = ContextVar("farebox_inside_call", default=None)
+"""The metered call that is being sent in this context: what it calls in turn is part of it.
+
+A value that ends with the call, because a task that is born inside inherits this context and may outlive the call.
+"""
 
 RAISE: Final = object()
 """A flow's result that tells its driver to let the error of the last step go on."""
@@ -86,7 +99,7 @@ class Layer:
             endpoint = (
                 contained("route a call", dialect.route, args, kwargs) if self.active and dialect is not None else None
             )
-            if endpoint is None or _inside.get():
+            if endpoint is None or ((outer := _inside.get()) is not None and outer.going_on):
                 return wrapped(*args, **kwargs)
             return driver(flow(self, endpoint, wrapped, instance, args, kwargs))
 
@@ -113,14 +126,16 @@ def flow(  # noqa: PLR0917 - wrapt's four, and what was found out on the way
         BudgetExceeded: before the first step: nothing is sent.
     """
     opened: Opened | None = contained("open a call", open_call, layer, endpoint, instance, args, kwargs)
-    _inside.set(True)
+    sending = Sending()
+    _inside.set(sending)
     try:
         if opened is not None:
             seen, sent, args, kwargs = opened
         answer = yield partial(wrapped, *args, **kwargs)
     finally:
         # Not `reset`: a coroutine may be closed from another context, where a token raises.
-        _inside.set(False)
+        sending.going_on = False
+        _inside.set(None)
     if opened is None:
         return RAISE if type(answer) is Raised else answer
     if type(answer) is Raised:
