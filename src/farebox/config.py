@@ -65,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     flush_interval: float = 0.25
     """Seconds that an event waits at most before the background writer moves it to the ledger."""
 
-    batch_size: int = 500
+    batch_size: int = 1000
     """Events in one transaction of the background writer, at most."""
 
     retention_days: int = 90

@@ -158,7 +158,7 @@ QUESTIONS = {
 }
 
 
-def measure_ingest(directory: Path, count: int = 100_000, batch: int = 500) -> None:
+def measure_ingest(directory: Path, count: int = 100_000, batch: int = 1000) -> None:
     """CPU of this thread, for rows that stand ready, against the same rows with rollups and a mark."""
     ready = _crowded(count)
     bare = sqlite3.connect(directory / "bare.db", isolation_level=None)
@@ -204,7 +204,7 @@ def measure_queue(directory: Path, count: int = 60_000) -> None:
         for event in chosen:
             journal.append(event)
         print(f"append of {size:.0f} bytes: {(time.thread_time() - cpu) / len(chosen) * 1e6:.1f} us of CPU")
-    writer = Writer(journal, lambda: SQLiteLedger(directory / "queue.db"))
+    writer = Writer(journal, lambda: SQLiteLedger(directory / "queue.db"), batch_size=1000)
     began, cpu, total = time.perf_counter(), time.process_time(), len(ready) + len(short)
     writer.flush(600)
     wall, spent = time.perf_counter() - began, (time.process_time() - cpu) / total * 1e6
