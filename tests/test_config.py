@@ -89,6 +89,30 @@ def test_a_misspelt_setting_is_named_with_its_place_and_the_likely_one(tmp_path:
         read(tmp_path)
 
 
+def test_a_misspelt_variable_is_warned_of_once_and_others_are_left_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    for _ in range(2):
+        read(tmp_path, {"FAREBOX_LEGDER": "x", "FAREBOX_CORPUS": "y"})
+    assert caplog.text.count("did you mean FAREBOX_LEDGER?") == 1
+    assert "CORPUS" not in caplog.text
+
+
+def test_a_directory_or_a_table_in_the_way_of_a_settings_file_is_no_setting(tmp_path: Path):
+    (tmp_path / "farebox.toml").mkdir()
+    (tmp_path / "pyproject.toml").write_text("tool = 3")
+    assert read(tmp_path) == Settings()
+
+
+def test_a_working_directory_that_is_gone_has_no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.delenv("FAREBOX_LEDGER")
+    assert config.from_process({}) == Settings()
+
+
 def test_a_broken_file_of_ours_is_named(tmp_path: Path):
     (tmp_path / "farebox.toml").write_text("= broken")
     with pytest.raises(ConfigurationError, match=r"farebox\.toml cannot be read"):

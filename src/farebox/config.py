@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 
 from farebox.core.errors import ConfigurationError
+from farebox.core.guard import logger
 from farebox.price_settings import PriceSettings, parse_prices, parse_rates
 
 Durability = Literal["process", "system", "memory"]
@@ -75,7 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def _text(value: object) -> str:
     if isinstance(value, Path):
         return str(value)
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise ValueError("a non-empty text")
     return value
 
@@ -153,6 +154,8 @@ def _on_unpriced(value: object) -> object:
     return Assume(parse_rates("on_unpriced.assume", table["assume"]))
 
 
+_warned: Final[set[str]] = set()
+
 PARSERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "ledger": _text,
     "disabled": _flag,
@@ -190,6 +193,7 @@ def load(arguments: Mapping[str, Any], *, environment: Mapping[str, str], direct
         if name not in PARSERS:
             raise ConfigurationError(f"{source}: {name!r} is not a setting{_suggestion(name)}")
         values[name] = _parse(name, value, source=str(source))
+    _warn_of_misspelt(environment)
     for name in PARSERS:
         variable = f"FAREBOX_{name.upper()}"
         if variable in environment:
@@ -217,6 +221,16 @@ def _parse(name: str, value: object, *, source: str) -> Any:
         raise ConfigurationError(f"{source}: {error}") from None
     except ValueError as error:
         raise ConfigurationError(f"{source}: {name}={value!r} cannot be used: give {error}") from None
+
+
+def _warn_of_misspelt(environment: Mapping[str, str]) -> None:
+    known = [f"FAREBOX_{name.upper()}" for name in PARSERS]
+    for variable in environment:
+        if variable.startswith("FAREBOX_") and variable not in known:
+            near = difflib.get_close_matches(variable, known, n=1, cutoff=0.85)
+            if near and variable not in _warned:
+                _warned.add(variable)
+                logger.warning("%s is not a setting and does nothing: did you mean %s?", variable, near[0])
 
 
 def _suggestion(name: str) -> str:

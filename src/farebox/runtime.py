@@ -20,7 +20,7 @@ from farebox.config import Settings
 from farebox.core.guard import contained, logger
 from farebox.core.ports import Ledger
 from farebox.ledger.locate import Location, journal_directory, ledger_path
-from farebox.ledger.registry import open_ledger
+from farebox.ledger.registry import ENGINES, open_ledger
 from farebox.maintenance import Maintenance, price_jobs
 from farebox.meter import Meter
 from farebox.pricing import installed
@@ -150,7 +150,8 @@ def configure(**settings: Any) -> None:
             _state.arguments = merged
             return
         runtime = Runtime(wanted)
-        _check(runtime.ledger_path)
+        if not wanted.disabled:
+            _check(runtime.ledger_path)
         installed.use(wanted.prices)
         before, _state.runtime, _state.arguments = _state.runtime, runtime, merged
         _watch()
@@ -281,6 +282,7 @@ def _all(do: Callable[[Runtime, float], bool], timeout: float) -> bool:
 
 def _check(location: Location) -> None:
     """See that the ledger can be used, now and not in the background later."""
+    _ = ENGINES[location.scheme]
     if not location.check():
         _opened(location, read_only=False).close()
 

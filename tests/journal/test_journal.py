@@ -595,3 +595,13 @@ def test_a_lock_held_at_the_fork_does_not_hang_the_child(journal, make_event, tm
         go.set()
         thread.join()
     journal.append(make_event())
+
+
+def test_in_memory_too_an_event_loses_what_no_ledger_can_hold_and_not_itself(tmp_path, make_event):
+    journal = Journal(tmp_path, durability="memory")
+    journal.append(make_event(tags={"odd": "\ud800"}, user_id="\ud800"))
+    journal.append(make_event(units={"input": 3}))
+    batch = journal.read(Mark(0, 0), limit=10)
+    assert [event.tags for event in batch.events] == [None, None]
+    assert batch.events[0].user_id == "?"
+    journal.close()

@@ -73,9 +73,23 @@ def test_reading_only_needs_a_ledger(tmp_path: Path):
     assert not (tmp_path / "none.db").exists()
 
 
-def test_an_unknown_engine_is_named(tmp_path: Path):
+@ENTRANCES
+def test_an_unknown_engine_is_named(enter):
     with pytest.raises(farebox.ConfigurationError, match=r"oracle.*sqlite"):
-        farebox.open_ledger("oracle://host/db")
+        enter("oracle://host/db")
+
+
+@ENTRANCES
+@pytest.mark.parametrize("path", [":memory:", "/dev/null"])
+def test_what_is_no_file_on_a_disk_is_no_ledger(enter, path: str):
+    with pytest.raises(farebox.LedgerError, match=r"is no file: name one on a disk"):
+        enter(path)
+
+
+def test_when_disabled_nothing_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FAREBOX_DISABLED", "1")
+    monkeypatch.setenv("FAREBOX_LEDGER", str(tmp_path))
+    assert farebox.instrument().states == []
 
 
 @pytest.mark.parametrize("limit", [-1, float("nan"), "much", True])

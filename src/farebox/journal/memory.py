@@ -8,6 +8,7 @@ from collections import deque
 from typing import Final
 
 from farebox.core.event import CallEvent
+from farebox.journal.encoding import encoded
 from farebox.journal.layout import Mark
 from farebox.journal.reader import Batch
 
@@ -27,8 +28,8 @@ class Memory:
         self._released = 0
 
     def prepare(self, event: CallEvent) -> CallEvent:
-        """The event itself."""
-        return event
+        """The event, without what no ledger can hold."""
+        return encoded(event)[1]
 
     def put(self, event: CallEvent) -> None:
         """Hold an event.

@@ -9,19 +9,17 @@ import contextlib
 import errno
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from farebox.core.event import CallEvent
 from farebox.journal import layout, system
+from farebox.journal.encoding import encoded
 from farebox.journal.frame import LONGEST, frame
 from farebox.journal.reader import Batch, Header, read_batch
 
 _encode: Final = msgspec.json.Encoder().encode
-_DEFAULTS: Final = {
-    field.name: field.default for field in msgspec.structs.fields(CallEvent) if field.default is not msgspec.NODEFAULT
-}
 _HEADER_BYTES: Final = 256
 """More than a segment's header takes."""
 
@@ -59,12 +57,9 @@ class Segments:
 
     def prepare(self, event: CallEvent) -> bytes:
         """The line of an event. What cannot be written as JSON is left out rather than the event."""
-        try:
-            payload = _encode(event)
-        except (TypeError, ValueError, OverflowError):
-            payload = _encode(_plain(event))
+        payload, event = encoded(event)
         if len(payload) > LONGEST:
-            payload = _encode(msgspec.structs.replace(event, raw_usage=None, tags=None))
+            payload, _ = encoded(msgspec.structs.replace(event, raw_usage=None, tags=None))
         return frame(payload)
 
     def put(self, line: bytes) -> None:
@@ -194,16 +189,3 @@ class Segments:
             if descriptor >= 0:
                 os.close(descriptor)
         self._descriptor = self._reserve = -1
-
-
-def _plain(event: CallEvent) -> CallEvent:
-    """The event without its free-form parts and whatever no line can hold, and with text that UTF-8 can hold."""
-    defaults = {"id": "", "started_at": 0, **_DEFAULTS}
-    changes: dict[str, Any] = {}
-    for name in event.__struct_fields__:
-        value = getattr(event, name)
-        if isinstance(value, str):
-            changes[name] = value.encode("utf-8", "replace").decode("utf-8")
-        elif not isinstance(value, int) or abs(value) >= 1 << 63:
-            changes[name] = defaults.get(name)
-    return msgspec.structs.replace(event, **changes)

@@ -63,6 +63,10 @@ class Location(msgspec.Struct, frozen=True):
                 raise LedgerError(
                     f"{self.path} is a directory, and the ledger is a file: name a file in it, for example {self.path / 'ledger.db'}"
                 )
+            if self.url == ":memory:" or (self.path.exists() and not self.path.is_file()):
+                raise LedgerError(
+                    f"{self.url} is no file: name one on a disk, for example {self.path.parent / 'ledger.db'}"
+                )
             with self.path.open("rb") as file:
                 header = file.read(100)
         except FileNotFoundError:

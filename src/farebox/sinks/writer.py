@@ -128,7 +128,7 @@ class Writer:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            time.sleep(min(left, self._interval))
+            time.sleep(min(left, max(self._interval, 0.01)))
 
     def shutdown(self, timeout: float = 5.0) -> bool:
         """Flush, stop the thread, make the ledger safe and close it.
