@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -183,24 +181,19 @@ def carry(function: F) -> F:
     Pools and threads do this by themselves while `instrument()` is in force and the setting `threads` is on.
     """
     scope = context.current()
-    if inspect.iscoroutinefunction(function):
+    return scoped(function, lambda: _At(scope))  # type: ignore[return-value] # the kind of function is kept
 
-        @functools.wraps(function)
-        async def coroutine(*args: Any, **kwargs: Any) -> Any:
-            before = context.swap(scope)
-            try:
-                return await function(*args, **kwargs)
-            finally:
-                context.swap(before)
 
-        return coroutine  # type: ignore[return-value] # the kind of function is kept
+class _At(AbstractContextManager[None]):
+    """Makes a scope that somebody else opened current for a while."""
 
-    @functools.wraps(function)
-    def plain(*args: Any, **kwargs: Any) -> Any:
-        before = context.swap(scope)
-        try:
-            return function(*args, **kwargs)
-        finally:
-            context.swap(before)
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
 
-    return plain  # type: ignore[return-value] # the kind of function is kept
+    def __enter__(self) -> None:
+        self._before = context.swap(self._scope)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        context.swap(self._before)

@@ -132,6 +132,12 @@ def test_carry_binds_a_function_to_the_scope_it_was_made_in():
         async def later() -> str | None:
             return who().task_type
 
+        @scopes.carry
+        def pieces():
+            yield who().task_type
+            yield who().task_type
+
+        assert contextvars.Context().run(list, pieces()) == ["starter", "starter"]
         assert contextvars.Context().run(plain) == "starter"
         assert contextvars.Context().run(asyncio.run, later()) == "starter"
     assert plain() is None  # the scope is closed: what was carried ends with it
