@@ -158,8 +158,8 @@ def _money(value: Any) -> Money:
     return Money(value) if isinstance(value, Decimal) else value
 
 
-LARGEST: Final = Money(9_000_000_000)
-"""Dollars that a 64-bit count of nano-dollars holds."""
+LARGEST: Final = Money(10**18)
+"""Dollars that an amount may be: beyond any that exists, and exact in every operation here."""
 
 
 def parse_amount(value: object, *, what: str) -> int:
@@ -182,7 +182,7 @@ def parse_amount(value: object, *, what: str) -> int:
     if not amount.is_finite() or amount < 0:
         raise ConfigurationError(f"{what}={value!r} cannot be used: {remedy}")
     if amount > LARGEST:
-        raise ConfigurationError(f"{what}={value!r} is more than a ledger can hold: give at most {LARGEST} US dollars")
+        raise ConfigurationError(f"{what}={value!r} is too large: give at most {LARGEST} US dollars, or none for no limit")
     return Money(amount).to_nano()
 
 
