@@ -182,7 +182,9 @@ def parse_amount(value: object, *, what: str) -> int:
     if not amount.is_finite() or amount < 0:
         raise ConfigurationError(f"{what}={value!r} cannot be used: {remedy}")
     if amount > LARGEST:
-        raise ConfigurationError(f"{what}={value!r} is too large: give at most {LARGEST} US dollars, or none for no limit")
+        raise ConfigurationError(
+            f"{what}={value!r} is too large: give at most {LARGEST} US dollars, or none for no limit"
+        )
     return Money(amount).to_nano()
 
 
