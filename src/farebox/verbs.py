@@ -146,7 +146,12 @@ def suppress() -> scopes.Suppress:
 
 
 def estimate(
-    content: Any, *, model: str, provider: str | None = None, max_output_tokens: int | None = None
+    content: Any,
+    *,
+    model: str,
+    provider: str | None = None,
+    max_output_tokens: int | None = None,
+    client: Any = None,
 ) -> Estimate:
     """What a call with this content would probably cost.
 
@@ -155,12 +160,24 @@ def estimate(
         model: as it would be asked for.
         provider: who would bill it; None: the provider of the three SDKs that has this model.
         max_output_tokens: the output cap, where the content does not say it.
+        client: a synchronous client of openai, anthropic or google-genai: its provider is asked for the count of the input, by one
+            request, which is free. Where it cannot count (an error, an older SDK, a Google system instruction off Vertex), the
+            count is made here as without it. None: nothing is sent.
+
+    Returns:
+        Dollars, tokens, and `.how`, which says where the count is from: "count_tokens" (the provider), "tiktoken" (its vocabulary,
+        where it lies on this machine already) or "bytes" (an upper ratio).
+
+    Raises:
+        ConfigurationError: the content, the cap or the client cannot be used.
+        PriceError: no provider was given, and none of the three has the model.
     """
     return guess.estimate(
         content,
         model=model,
         provider=provider,
         max_output_tokens=max_output_tokens,
+        client=client,
         assumed_output_tokens=runtime.current().settings.assumed_output_tokens,
     )
 

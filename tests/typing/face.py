@@ -51,6 +51,7 @@ def reading() -> list[CallEvent]:
     cost = farebox.price({"input_tokens": 1}, provider="anthropic", model="claude-sonnet-5", at=dt.datetime.now(dt.UTC))
     print(cost.amount, cost.status, [line.unit for line in cost.lines], cost.missing)
     print(farebox.estimate("text", model="gpt-5-mini").expected, farebox.should_warn_cost("text", model="gpt-5-mini"))
+    print(farebox.estimate(["text"], model="claude-sonnet-5", max_output_tokens=9, client=object()).how)
     farebox.set_price(
         provider="openai", model="m", rates={"input": "1", "output": 2.5}, effective_from=dt.date(2026, 1, 1)
     )

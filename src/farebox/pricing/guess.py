@@ -12,6 +12,7 @@ from farebox.core.errors import ConfigurationError, PriceError
 from farebox.core.event import CallRequest
 from farebox.core.money import Money
 from farebox.pricing import installed
+from farebox.pricing.ask import count_by
 from farebox.pricing.book import Book
 from farebox.pricing.estimate import Estimator
 from farebox.pricing.tokens import count_exactly
@@ -29,7 +30,8 @@ class Estimate(msgspec.Struct, frozen=True):
         expected: dollars to reckon with; what a hard budget reserves while it knows nothing better.
         ceiling: dollars that it can never pass, or None: no proven bound is known for this shape of request.
         input_tokens: tokens of the prompt that `expected` counts.
-        how: where the count comes from: "tiktoken" (exact for the text), or "bytes" (an upper ratio).
+        how: where the count comes from: "count_tokens" (the provider's own), "tiktoken" (exact for the text), or "bytes" (an upper
+            ratio).
     """
 
     low: Money | None
@@ -45,6 +47,7 @@ def estimate(
     model: str,
     provider: str | None = None,
     max_output_tokens: int | None = None,
+    client: Any = None,
     assumed_output_tokens: int = 1024,
     at_ns: int | None = None,
 ) -> Estimate:
@@ -55,11 +58,13 @@ def estimate(
         model: as it would be asked for.
         provider: who would bill it; None: whichever of openai, anthropic and google has the model.
         max_output_tokens: the output cap, where the content does not say it.
+        client: a synchronous client of openai, anthropic or google-genai, whose provider then counts the input (one free request);
+            where it cannot, the count is made here as without it. None: nothing is sent.
         assumed_output_tokens: what is expected to come out when there is no cap.
         at_ns: as of when, in nanoseconds UTC; None: now.
 
     Raises:
-        ConfigurationError: the content or the cap cannot be used.
+        ConfigurationError: the content, the cap or the client cannot be used.
         PriceError: no provider was given, and none of the three has the model.
     """
     if not isinstance(content, str | list | tuple | dict):
@@ -82,14 +87,22 @@ def estimate(
         body["max_tokens"] = max_output_tokens
     request = CallRequest(provider=who, operation=semconv.CHAT, api="", model=model, body=body)
     forecast = Estimator(book, assumed_output_tokens=assumed_output_tokens).forecast(request, None, at)
-    exact = count_exactly(content, model) if who == semconv.OPENAI else None
+    exact, how = _count(content, model, who, client)
     tokens = forecast.input_tokens if exact is None else exact
-    how = "bytes" if exact is None else "tiktoken"
     if forecast.expected_nano is None:
         return Estimate(None, None, None, tokens, how)
     least = forecast.size // _FEWEST_TOKENS_BYTES if exact is None else exact
     expected = tokens * forecast.input_rate + forecast.output_tokens * forecast.output_rate
     return Estimate(_money(least * forecast.input_rate), _money(expected), None, tokens, how)
+
+
+def _count(content: Any, model: str, provider: str, client: Any) -> tuple[int | None, str]:
+    """Tokens by the surest way that there is, and its name; None where only their bytes are known."""
+    counted = None if client is None else count_by(client, content, model)
+    if counted is not None:
+        return counted, "count_tokens"
+    exact = count_exactly(content, model) if provider == semconv.OPENAI else None
+    return exact, "bytes" if exact is None else "tiktoken"
 
 
 def _provider_of(book: Book, model: str, at_ns: int) -> str:
