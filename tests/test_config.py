@@ -7,6 +7,7 @@ import pytest
 from farebox import config
 from farebox.config import Settings, load
 from farebox.core.errors import ConfigurationError
+from farebox.core.money import Money
 
 
 def read(directory: Path, environment: dict[str, str] | None = None, **arguments: object) -> Settings:
@@ -48,10 +49,18 @@ def test_environment_values_are_read_as_what_they_are(tmp_path: Path):
             "FAREBOX_USAGE_HOSTS": "a, b,",
             "FAREBOX_FLUSH_INTERVAL": "0.5",
             "FAREBOX_BATCH_SIZE": "10",
+            "FAREBOX_WARN_ABOVE": "0.25",
             "FAREBOX_CORPUS": "no setting, left alone",
         },
     )
-    assert settings == Settings(disabled=True, threads=False, usage_hosts=("a", "b"), flush_interval=0.5, batch_size=10)
+    assert settings == Settings(
+        disabled=True,
+        threads=False,
+        usage_hosts=("a", "b"),
+        warn_above=Money("0.25"),
+        flush_interval=0.5,
+        batch_size=10,
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,6 +80,9 @@ def test_environment_values_are_read_as_what_they_are(tmp_path: Path):
         ("flush_interval", "soon", "seconds between"),
         ("flush_interval", 0, "seconds between"),
         ("threads", 2, "true or false"),
+        ("warn_above", "dear", "a finite amount of US dollars of at least 0"),
+        ("warn_above", -1, "a finite amount of US dollars of at least 0"),
+        ("warn_above", True, "a finite amount of US dollars of at least 0"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_its_remedy(tmp_path: Path, name: str, value: object, remedy: str):

@@ -13,6 +13,7 @@ import msgspec
 
 from farebox.core.errors import ConfigurationError
 from farebox.core.guard import logger
+from farebox.core.money import Money, parse_amount
 from farebox.price_settings import PriceSettings, parse_prices, parse_rates
 
 Durability = Literal["process", "system", "memory"]
@@ -62,6 +63,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     assumed_output_tokens: int = 1024
     """Tokens that a call without an output cap is expected to produce, until its model and task are known better."""
+
+    warn_above: Money | None = None
+    """Dollars; a call that is expected to cost more is logged, once for each place in the program. It is sent all the same."""
 
     flush_interval: float = 0.25
     """Seconds that an event waits at most before the background writer moves it to the ledger."""
@@ -129,6 +133,10 @@ def _seconds(value: object) -> float:
     return number
 
 
+def _dollars(value: object) -> Money:
+    return Money.from_nano(parse_amount(value, what="warn_above"))
+
+
 def _one_of(choices: tuple[str, ...]) -> Callable[[object], str]:
     def parse(value: object) -> str:
         if value not in choices:
@@ -168,6 +176,7 @@ PARSERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "on_unpriced": _on_unpriced,
     "prices": parse_prices,
     "assumed_output_tokens": _whole,
+    "warn_above": _dollars,
     "flush_interval": _seconds,
     "batch_size": _whole,
     "retention_days": _days,

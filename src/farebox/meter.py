@@ -10,6 +10,7 @@ import msgspec
 
 from farebox.billing import FAULT, FREE, NO_PRICE, Bill, Biller, Ending, Prices, Quote
 from farebox.budgets.gate import Gate, Reservation
+from farebox.call_site import CostWarning
 from farebox.core import context, semconv
 from farebox.core.context import Scope
 from farebox.core.errors import BudgetExceeded
@@ -34,6 +35,7 @@ class Meter:
         service: name of this program.
         on_gate_error: whether a call goes on when the gate itself fails.
         on_unpriced: whether a hard budget lets a call go whose model has no price; rates: it is booked at those.
+        warn_above: dollars; a call expected to cost more is warned of, once per place in the program. None: none is.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Meter:
         service: str | None = None,
         on_gate_error: str = "allow",
         on_unpriced: str | AssumedRates = "deny",
+        warn_above: Money | None = None,
     ) -> None:
         self.biller = Biller(prices, estimator)
         self.estimator = estimator
@@ -55,6 +58,7 @@ class Meter:
         self.open_calls: set[PaidCall] = set()
         self._deny_on_error = on_gate_error == "deny"
         self._deny_unpriced = on_unpriced == "deny"
+        self._cost_warning = None if warn_above is None else CostWarning(warn_above.to_nano())
         self._assumed = on_unpriced if isinstance(on_unpriced, AssumedRates) else None
 
     def open(self, request: CallRequest) -> PaidCall:
@@ -68,6 +72,8 @@ class Meter:
         forecast = contained("estimate", self.estimator.forecast, request, scope.attribution.task_type, now)
         request.body = None  # numbers are enough from here on: a call in flight keeps no prompt alive
         call = PaidCall(self, request, scope, now, forecast)
+        if self._cost_warning is not None and forecast is not None:
+            contained("cost warning", self._cost_warning.look, request, forecast.expected_nano)
         if call.budgets:
             try:
                 call.reservation = attempt(self._reserve, call, on_error=self._gate_failed)

@@ -80,6 +80,7 @@ class Runtime:
             service=settings.service,
             on_gate_error=settings.on_gate_error,
             on_unpriced=policy if isinstance(policy, str) else AssumedRates(policy.rates),
+            warn_above=settings.warn_above,
         )
 
     def open_ledger(self, path_or_url: str | os.PathLike[str] | None, *, read_only: bool) -> Ledger:
