@@ -81,4 +81,6 @@ def _table(repricing: Repricing, *, dry_run: bool, book: str) -> Table:
         notes.append(f"{repricing.unpriced:,} calls still have no cost: set their prices, or update the book")
     if repricing.unsure:
         notes.append(f"{repricing.unsure:,} calls stay as they are, because their new cost would be less sure")
-    return Table(title="Repriced", columns=_COLUMNS, rows=rows, totals=totals, notes=tuple(notes))
+    return Table(
+        title="Repriced", columns=_COLUMNS, rows=rows, totals=totals, notes=tuple(notes), empty="Nothing changed."
+    )

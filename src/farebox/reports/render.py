@@ -98,7 +98,7 @@ def to_terminal(table: Table) -> Any:
                 for cell, column in zip(row, table.columns, strict=True)
             )
         )
-    nothing = [] if table.rows else [Text("No calls.", style="dim")]
+    nothing = [] if table.rows else [Text(table.empty, style="dim")]
     return Group(drawing, *nothing, *(Text(f"! {_visible(note)}", style="yellow") for note in table.notes))
 
 

@@ -38,6 +38,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         rows: one cell a column.
         totals: a last row, or None.
         notes: sentences that the reader must not miss.
+        empty: what a reader is told when there are no rows.
     """
 
     title: str
@@ -45,6 +46,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[tuple[Cell, ...], ...]
     totals: tuple[Cell, ...] | None = None
     notes: tuple[str, ...] = ()
+    empty: str = "No calls."
 
     def records(self) -> list[dict[str, Any]]:
         """The rows, totals left out, as dicts by column name."""
