@@ -188,7 +188,7 @@ def test_every_recorded_usage_adds_up_or_says_why_not():
     path = corpus / "shared.jsonl" if corpus.is_dir() else corpus
     notes = Counter()
     objects = 0
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").strip().split("\n"):
         row = json.loads(line)
         for raw in [row["usage"], *(entry["usage"] for entry in row.get("usages") or ())]:
             if not raw:

@@ -56,7 +56,7 @@ def meta(prompt, candidates=0, **more):
 @pytest.mark.skipif("FAREBOX_GOLDEN" not in os.environ, reason="FAREBOX_GOLDEN names no worked examples")
 def test_every_worked_example_is_exact_to_the_nano_dollar():
     path = Path(os.environ["FAREBOX_GOLDEN"])
-    lines = (path / "golden.jsonl" if path.is_dir() else path).read_text(encoding="utf-8").splitlines()
+    lines = (path / "golden.jsonl" if path.is_dir() else path).read_text(encoding="utf-8").strip().split("\n")
     wrong = []
     print(f"\n{'nano-dollars':<50} {'expected':>16} {'got':>16}")
     for row in map(json.loads, lines):

@@ -1,6 +1,6 @@
 """Recorded exchanges through the real SDKs: one event each, the provider's own usage in it, and the SDK's result as without us.
 
-Needs FAREBOX_CORPUS, the path of a file of exchanges with `drive.py` and `replay_server.py` beside it.
+Needs FAREBOX_CORPUS, the path of a file of exchanges with `drive.py` and `replay_server.py` beside it, or of their folder.
 """
 
 from __future__ import annotations
@@ -29,9 +29,13 @@ pytestmark = [
 ]
 
 
+def files():
+    return sorted(Path(CORPUS).glob("*.jsonl")) if Path(CORPUS).is_dir() else [Path(CORPUS)]
+
+
 def exchanges():
-    with Path(CORPUS).open(encoding="utf-8") as lines:
-        for line in lines:
+    for path in files():
+        for line in path.read_text(encoding="utf-8").strip().split("\n"):  # not splitlines: U+2028 may stand in a text
             exchange = json.loads(line)
             if exchange["endpoint"] in ENDPOINTS and exchange["usage"] is not None and exchange["method"] == "POST":
                 yield exchange
@@ -41,7 +45,7 @@ def exchanges():
 def results(monkeypatch):
     for name in ("openai", "anthropic", "google.genai", "boto3"):
         pytest.importorskip(name)
-    folder = str(Path(CORPUS).resolve().parent)
+    folder = str(files()[0].resolve().parent)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     from replay_server import ReplayServer
