@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from farebox.budgets.budget import Budget
 from farebox.core import context
@@ -13,49 +13,10 @@ from farebox.core.context import Attribution, Scope
 from farebox.core.errors import ConfigurationError
 from farebox.core.event import CallEvent
 from farebox.core.money import Amount, Money
-from farebox.core.scoped import scoped
+from farebox.core.scoped import Scoping, scoped
 from farebox.core.usage import Usage
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Scoping(AbstractContextManager[Any]):
-    """Opens a scope: usable as `with`, as `async with` and as a decorator of any kind of function."""
-
-    def __init__(self) -> None:
-        self._opened: list[Scope] = []
-
-    def _open(self) -> Scope:
-        """Enter a scope of this kind."""
-        return context.enter()
-
-    def _fresh(self) -> AbstractContextManager[Any]:
-        """What one call of a decorated function runs under."""
-        return self
-
-    def __enter__(self) -> Self:
-        self._opened.append(self._open())
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        scope = context.innermost(self._opened)
-        if scope is not None:
-            self._opened.remove(scope)
-            context.leave(scope)
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, traceback)
-
-    def __call__(self, function: F) -> F:
-        """Decorate: each call of `function` runs under a scope of its own."""
-        return scoped(function, self._fresh)  # type: ignore[return-value] # the kind of function is kept
 
 
 class Tracked(Scoping):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, TypeVar
 
 from farebox.budgets.account import Account
 from farebox.budgets.gate import Gate
@@ -13,13 +12,13 @@ from farebox.core.context import Scope
 from farebox.core.errors import BudgetExceeded, ConfigurationError
 from farebox.core.guard import attempt, logger, report
 from farebox.core.money import Amount, Money, parse_amount
-from farebox.core.scoped import scoped
+from farebox.core.scoped import Scoping
 
 Strength = Literal["soft", "hard"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Budget:
+class Budget(Scoping):
     """A limit on what the code inside its `with` may spend.
 
     Use it as `with`, as `async with`, or as a decorator (each call of the function then has a fresh budget of the same terms).
@@ -40,6 +39,7 @@ class Budget:
         strength: Strength = "hard",
         on_exceeded: Callable[[BudgetExceeded], object] | None = None,
     ) -> None:
+        super().__init__()
         if strength not in ("soft", "hard"):
             raise ConfigurationError(f"strength={strength!r} cannot be used: give 'soft' or 'hard'")
         if per_task_limits is not None and not isinstance(per_task_limits, Mapping):
@@ -67,7 +67,6 @@ class Budget:
         }
         self._gate = gate
         self._on_exceeded = on_exceeded
-        self._scopes: list[Scope] = []
         self._chain: tuple[Budget, ...] = (self,)
         self._warned: set[tuple[str, str | None]] = set()
 
@@ -81,29 +80,11 @@ class Budget:
         self._chain = scope.budgets
         return scope
 
-    def __enter__(self) -> Self:
-        self._scopes.append(self.open())
-        return self
+    def _open(self) -> Scope:
+        return self.open()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        scope = context.innermost(self._scopes)
-        if scope is not None:
-            self._scopes.remove(scope)
-            context.leave(scope)
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, traceback)
-
-    def __call__(self, function: F) -> F:
-        """Decorate: each call of `function` runs under a fresh budget of these terms."""
-        return scoped(function, lambda: Budget(**self._terms))  # type: ignore[return-value] # the kind of function is kept
+    def _fresh(self) -> Budget:
+        return Budget(**self._terms)
 
     # --- money
 

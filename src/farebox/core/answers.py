@@ -112,11 +112,8 @@ class Cursor(msgspec.Struct, frozen=True):
             ConfigurationError: it wrote no such text.
         """
         moment, mark, name = text.partition("/")
-        try:
-            if mark:
-                return cls(int(moment), name)
-        except ValueError:
-            pass
+        if mark and moment.lstrip("-").isdecimal():
+            return cls(int(moment), name)
         raise ConfigurationError(f"{text!r} is no cursor: give the one that came with the last page")
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""One way to put a function under a scope, whatever kind of function it is. Imports core.context and core.errors only.
+"""One way to put a function under a scope, whatever kind of function it is. Imports core only.
 
 A plain function or coroutine runs inside a `with`. A generator runs in turns, so its scope is current only while its own code runs:
 the code that iterates it never sees it, and closing it from another context raises nothing.
@@ -10,10 +10,14 @@ import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractContextManager
-from typing import Any
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 from farebox.core import context
+from farebox.core.context import Scope
 from farebox.core.errors import ConfigurationError
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 Opening = Callable[[], AbstractContextManager[Any]]
 """Makes the scope of one call, as a context manager."""
@@ -96,6 +100,45 @@ def _async_generator(function: Callable[..., Any], opening: Opening) -> Callable
             turns.end()
 
     return generator
+
+
+class Scoping(AbstractContextManager[Any]):
+    """Opens a scope: usable as `with`, as `async with` and as a decorator of any kind of function."""
+
+    def __init__(self) -> None:
+        self._opened: list[Scope] = []
+
+    def _open(self) -> Scope:
+        """Enter a scope of this kind."""
+        return context.enter()
+
+    def _fresh(self) -> AbstractContextManager[Any]:
+        """What one call of a decorated function runs under."""
+        return self
+
+    def __enter__(self) -> Self:
+        self._opened.append(self._open())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        scope = context.innermost(self._opened)
+        if scope is not None:
+            self._opened.remove(scope)
+            context.leave(scope)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def __call__(self, function: F) -> F:
+        """Decorate: each call of `function` runs under a scope of its own."""
+        return scoped(function, self._fresh)  # type: ignore[return-value] # the kind of function is kept
 
 
 class _Turns:

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from farebox.core.guard import attempt
 from farebox.core.usage import Count, Usage
-from farebox.extraction import anthropic, bedrock, google, openai, tools
+from farebox.extraction import anthropic, bedrock, google, hosted, openai
 
 Reader: TypeAlias = Callable[[dict[str, Any], dict[str, Count], list[str], str | None], dict[str, Any]]
 """Fills units and notes from a usage object of the given provider; returns the other fields of `Usage`."""
@@ -88,7 +88,7 @@ def read(
     return Usage(units=units, raw=whole, tools=tools, notes=tuple(notes), **fields)
 
 
-_calls: Final = tools.read
+_calls: Final = hosted.read
 
 
 def _recognise(raw: dict[str, Any]) -> Reader:
