@@ -20,6 +20,7 @@ Bill = tuple[Quote, int | None, int | None]
 
 FREE: Final[Quote] = (0, semconv.COST_PRICED, ())
 NO_PRICE: Final[Quote] = (None, semconv.COST_UNPRICED, ("model",))
+PENDING: Final[Quote] = (None, semconv.COST_UNPRICED, ("usage (not finished when it was last seen)",))
 FAULT: Final[Quote] = (None, semconv.COST_UNPRICED, ("fault",))
 """Pricing itself failed."""
 _WARNED_AT_MOST: Final = 1_000
@@ -119,6 +120,18 @@ class Biller:
         self.warn_unpriced(request.provider, model or request.model or "")
         return found
 
+    def stated_by(self, request: CallRequest, at_ns: int) -> int | None:
+        """What a request costs that says by itself what will be billed; None when that has no price."""
+        usage = Usage(units=request.units or {})
+        return self._prices.quote(
+            usage,
+            provider=request.provider,
+            model=request.model or "",
+            api=request.api,
+            at_ns=at_ns,
+            extra=request.extra,
+        )[0]
+
     def unknown(self, call: Opened, usage: Usage | None, ending: Ending) -> Bill:
         """The cost of a call whose usage never came, or only in part (`usage`), with its bounds.
 
@@ -142,6 +155,22 @@ class Biller:
             nano = max(seen, call.charged or 0)
         nano = seen if nano is None else nano
         return (nano, semconv.COST_ESTIMATED, ()), min(seen, nano), max(upper, nano)
+
+    def pending(self, call: Opened, ending: Ending) -> Bill:
+        """The cost of work that was begun and goes on: what it is expected to cost, until its usage is told of."""
+        bill = self.unknown(call, None, ending)
+        return bill if bill[0][0] is not None else (PENDING, None, None)
+
+    def with_unanswered(self, call: Opened, bill: Bill, unanswered: int) -> Bill:
+        """A bill with attempts that were sent and never answered, as a client's timeout leaves them: each may have been billed."""
+        cost, low, high = bill
+        forecast = call.forecast
+        if cost[0] is None or forecast is None or forecast.expected_nano is None:
+            return bill
+        nano = cost[0] + unanswered * forecast.expected_nano
+        upper = self._estimator.upper_nano(forecast) or forecast.expected_nano
+        most = (cost[0] if high is None else high) + unanswered * upper
+        return (nano, semconv.COST_ESTIMATED, cost[2]), cost[0] if low is None else low, max(most, nano)
 
     def warn_unpriced(self, provider: str, model: str) -> None:
         """Say once per model that it has no price."""

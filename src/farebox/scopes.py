@@ -12,6 +12,7 @@ from farebox.core import context
 from farebox.core.context import Attribution, Scope
 from farebox.core.errors import ConfigurationError
 from farebox.core.event import CallEvent
+from farebox.core.identity import is_stable
 from farebox.core.money import Amount, Money
 from farebox.core.scoped import Scoping, scoped
 from farebox.core.usage import Usage
@@ -109,6 +110,15 @@ class Capture(Scoping):
 
     def _fresh(self) -> AbstractContextManager[Any]:
         return self
+
+    def take(self, event: CallEvent) -> None:
+        """Note an event; one that is told anew stands in the place of what was told before."""
+        if is_stable(event.id):  # any other id is there once only
+            for place, before in enumerate(self.calls):
+                if before.id == event.id:
+                    self.calls[place] = event
+                    return
+        self.calls.append(event)
 
     @property
     def usage(self) -> Usage:

@@ -313,11 +313,11 @@ moments = (
 
 
 def kept(batches):
-    """What the ledger should hold after these batches, by the rule that lost never replaces what is known."""
+    """What the ledger should hold after these batches, by the rule that the surer telling stands, of equal ones the later."""
     held = {}
     for event in (event for batch in batches for event in batch):
         before = held.get(event.id)
-        if before is None or event.status != "lost" or before.status == "lost":
+        if before is None or event.certainty >= before.certainty:
             held[event.id] = event
     return list(held.values())
 

@@ -211,13 +211,6 @@ def test_embeddings_predicted_by_vertex_are_metered(vertex, hooked, meter):
     assert (meter.call.request.api, meter.call.end["usage"].units) == ("embedContent", {"input": 4})
 
 
-def test_images_predicted_by_vertex_are_none_of_these_endpoints(server, hooked, meter):
-    client = genai.Client(api_key="k", http_options={"base_url": server.url})
-    body = {"instances": [{"prompt": "a cat"}]}
-    client._api_client.request("post", "models/imagen:predict", body, None)
-    assert (meter.calls, len(server.requests)) == ([], 1)
-
-
 # --- hosted tools
 
 

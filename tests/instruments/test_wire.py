@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farebox.core import semconv
+from farebox.core.event import CallRequest
 from farebox.instruments.anthropic import INSTRUMENT
 from farebox.instruments.google_tools import asked
 from farebox.instruments.hook import Answer
 from farebox.instruments.observation import Observation
-from farebox.instruments.openai import CHAT, Completion, asked_tools, hosted_tools
+from farebox.instruments.openai_text import CHAT, Completion, asked_tools, hosted_tools
 from farebox.instruments.reading import decode, header, plain, read
 from farebox.instruments.wire import Scanner
 
@@ -37,7 +38,7 @@ class Call:
 def scanned(content_type):
     options = type("Options", (), {"method": "post", "url": "/v1/messages"})()
     seen, call = Observation(INSTRUMENT.dialect.route((None, options), {}), None), Call()
-    seen.watches(call, semconv.ANTHROPIC)
+    seen.watches(call, CallRequest(semconv.ANTHROPIC, "chat", "messages", "m"))
     seen.begin()
     return Scanner(seen, content_type), call
 

@@ -48,9 +48,10 @@ class Scope:
         said: what the attribution says, as fields of an event.
         captures: every `capture()` that listens.
         suppressed: whether events are silenced (the gate still holds).
+        parent_id: id that the events of calls made here share, when they are parts of one call of the user's.
     """
 
-    __slots__ = ("_binding", "attribution", "captures", "closed", "parent", "said", "suppressed")
+    __slots__ = ("_binding", "attribution", "captures", "closed", "parent", "parent_id", "said", "suppressed")
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class Scope:
         budget: Any = None,
         capture: Any = None,
         suppressed: bool = False,
+        parent_id: str | None = None,
     ) -> None:
         self.parent = parent
         self.closed = False
@@ -67,7 +69,9 @@ class Scope:
         self._binding: tuple[tuple[Scope, Any], ...] = () if budget is None else ((self, budget),)
         self.captures: tuple[Any, ...] = () if capture is None else (capture,)
         self.suppressed = suppressed
+        self.parent_id = parent_id
         if parent is not None:
+            self.parent_id = parent_id or parent.parent_id
             self.attribution = parent.attribution.merged(self.attribution)
             self._binding += parent._binding  # noqa: SLF001 - its own kind
             self.captures += parent.captures
@@ -104,9 +108,17 @@ def enter(
     budget: Any = None,
     capture: Any = None,
     suppressed: bool = False,
+    parent_id: str | None = None,
 ) -> Scope:
     """Open a scope under the current one and make it current in this context."""
-    scope = Scope(current(), attribution=attribution, budget=budget, capture=capture, suppressed=suppressed)
+    scope = Scope(
+        current(),
+        attribution=attribution,
+        budget=budget,
+        capture=capture,
+        suppressed=suppressed,
+        parent_id=parent_id,
+    )
     _scope.set(scope)
     return scope
 

@@ -1,4 +1,4 @@
-"""The two values that cross the walls beside Usage: a call about to be made, and a call done. Imports core only.
+"""The values that cross the walls beside Usage: a call about to be made, a call done, a thing told of later. Imports core only.
 
 `CallEvent` has the columns of the ledger's `calls` table, name by name.
 """
@@ -11,7 +11,7 @@ import msgspec
 
 from farebox.core import semconv
 from farebox.core.money import Money
-from farebox.core.usage import Count
+from farebox.core.usage import Count, Usage
 
 
 class CallRequest(msgspec.Struct, gc=False):
@@ -27,6 +27,7 @@ class CallRequest(msgspec.Struct, gc=False):
         stream: whether the answer is asked for as a stream.
         attempts_allowed: how often the SDK may send it (retries + 1).
         extra: facts from the client that price the call: `location`, `data_residency`.
+        units: what the request alone says will be billed, for answers that do not count it: images by size, characters.
     """
 
     provider: str
@@ -38,6 +39,37 @@ class CallRequest(msgspec.Struct, gc=False):
     stream: bool = False
     attempts_allowed: int = 1
     extra: dict[str, str] | None = None
+    units: dict[str, Count] | None = None
+
+
+class Told(msgspec.Struct, gc=False):
+    """Something that was paid for earlier and whose usage an answer states now: a background response, a line of a batch.
+
+    The same thing may be told of any number of times, in any process: `key` makes it one event.
+
+    Attributes:
+        key: the provider's own id of the thing.
+        request: what it was, as far as the answer says; `request.body` is empty.
+        usage: what it used; None when the answer does not say (yet).
+        model: the model that answered.
+        response_id: the provider's id of the answer.
+        created: when the provider made it, in seconds since the epoch; None when it does not say. Part of the identity.
+        group: key of the batch whose lines are billed one by one; shared by the batch and its lines.
+        pending: it goes on, and its usage comes later.
+        void: it failed and is not billed.
+        status: how it ended (`semconv.STATUS_*`).
+    """
+
+    key: str
+    request: CallRequest
+    usage: Usage | None = None
+    model: str | None = None
+    response_id: str | None = None
+    created: int | None = None
+    group: str | None = None
+    pending: bool = False
+    void: bool = False
+    status: str = semconv.STATUS_OK
 
 
 class CallEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
@@ -100,3 +132,36 @@ class CallEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, g
     def cost(self) -> Money | None:
         """Dollars, or None when the call could not be priced."""
         return None if self.cost_nano is None else Money.from_nano(self.cost_nano)
+
+    @property
+    def certainty(self) -> int:
+        """How sure the event is, where the same thing is told of twice: 0 lost in flight, 1 cost not known, 2 known."""
+        if self.status == semconv.STATUS_LOST:
+            return 0
+        return 1 if self.cost_status in _UNSURE else 2
+
+
+_UNSURE = frozenset({semconv.COST_ESTIMATED, semconv.COST_UNPRICED})
+
+
+def emptied(event: CallEvent) -> CallEvent:
+    """The event of a batch whose lines are billed in its place: it stays, and counts nothing."""
+    return msgspec.structs.replace(
+        event,
+        input_tokens=None,
+        cache_read_tokens=None,
+        cache_write_tokens=None,
+        output_tokens=None,
+        reasoning_tokens=None,
+        units=None,
+        usage_notes=(LINE_BY_LINE,),
+        cost_nano=0,
+        cost_low_nano=None,
+        cost_high_nano=None,
+        cost_status=semconv.COST_PRICED,
+        cost_missing=(),
+    )
+
+
+LINE_BY_LINE = "billed line by line"
+"""Note on the event of a batch that counts nothing itself."""

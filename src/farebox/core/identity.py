@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 
@@ -39,3 +40,22 @@ def new_id(now_ns: int) -> str:
         (count >> 26) & 0xFFFF,
         _source.tail,
     )
+
+
+def stable_id(*names: str, seconds: int = 0) -> str:
+    """The id of something that is told of more than once: the same names give the same UUIDv8 (RFC 9562) in every process.
+
+    Args:
+        *names: what identifies it: the provider, and the provider's own id of it.
+        seconds: when the provider made it, since the epoch; leads the id, so that it lies among those of its time. Part of the
+            identity: everyone who tells of it must say the same.
+    """
+    drawn = hashlib.blake2b("\0".join(names).encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
+    milliseconds = max(0, seconds) * 1000
+    variant = 0x8 | int(drawn[3], 16) & 0x3
+    return f"{milliseconds >> 16 & 0xFFFF_FFFF:08x}-{milliseconds & 0xFFFF:04x}-8{drawn[:3]}-{variant:x}{drawn[4:7]}-{drawn[7:19]}"
+
+
+def is_stable(event_id: str) -> bool:
+    """Whether an id is one of `stable_id`'s: its event may be told of again."""
+    return event_id[14:15] == "8"

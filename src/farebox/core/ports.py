@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from farebox.core.answers import Cursor, Latency, Moment, Point, Summary
-from farebox.core.event import CallEvent, CallRequest
+from farebox.core.event import CallEvent, CallRequest, Told
 from farebox.core.usage import Usage
 
 
@@ -29,6 +29,10 @@ class Call(Protocol):
         billable: bool = True,
         partial: bool = False,
         pieces: int = 0,
+        key: str | None = None,
+        created: int | None = None,
+        group: str | None = None,
+        pending: bool = False,
     ) -> None:
         """End the call: price it, settle its reservation, write its event. Only the first time counts; never raises.
 
@@ -43,6 +47,10 @@ class Call(Protocol):
                 ever stood): the cost is then 0. True with `usage=None` means that nobody knows: the cost is estimated.
             partial: `usage` covers only what was seen before the stream was cut; the rest is estimated.
             pieces: chunks of a stream that arrived, for the estimate when usage is missing.
+            key: the provider's own id of what was billed, where it may be told of again; see `Told`.
+            created: when the provider made it, seconds since the epoch; see `Told`.
+            group: see `Told`.
+            pending: the answer only says that the work was begun; its usage comes later, under `key`.
         """
         ...
 
@@ -61,6 +69,10 @@ class Meter(Protocol):
         """
         ...
 
+    def tell(self, told: Told) -> None:
+        """Write what an answer says of something that was paid for earlier; once per key, however often it is told."""
+        ...
+
 
 class Journal(Protocol):
     """The durable queue between calls and ledger. Appends come from any thread; only one process owns it."""
@@ -75,6 +87,10 @@ class Journal(Protocol):
         Returns:
             The slot's number, for `vacate`; -1 when no slot was free (counted).
         """
+        ...
+
+    def rename(self, slot: int, before: str, after: str) -> None:
+        """Give the call in a slot another id: that of what it turned out to be; -1 is ignored."""
         ...
 
     def vacate(self, slot: int) -> None:

@@ -20,6 +20,49 @@ CHAT: Final = "chat"
 TEXT_COMPLETION: Final = "text_completion"
 EMBEDDINGS: Final = "embeddings"
 GENERATE_CONTENT: Final = "generate_content"
+INVOKE_AGENT: Final = "invoke_agent"
+# farebox's own, where OpenTelemetry has no word:
+IMAGE_GENERATION: Final = "image_generation"
+VIDEO_GENERATION: Final = "video_generation"
+SPEECH: Final = "speech"
+TRANSCRIPTION: Final = "transcription"
+TRANSLATION: Final = "translation"
+MODERATION: Final = "moderation"
+DECISION: Final = "decision"
+REALTIME: Final = "realtime"
+CONTEXT_CACHE: Final = "context_cache"
+"""Storing a prompt at the provider."""
+SEARCH: Final = "search"
+FINE_TUNING: Final = "fine_tuning"
+EVALUATION: Final = "evaluation"
+SANDBOX: Final = "sandbox"
+"""A container in which the provider runs code."""
+BATCH: Final = "batch"
+"""A batch as a whole; once its lines are known, they are billed in its place."""
+
+OPERATIONS: Final = frozenset(
+    {
+        CHAT,
+        TEXT_COMPLETION,
+        EMBEDDINGS,
+        GENERATE_CONTENT,
+        INVOKE_AGENT,
+        IMAGE_GENERATION,
+        VIDEO_GENERATION,
+        SPEECH,
+        TRANSCRIPTION,
+        TRANSLATION,
+        MODERATION,
+        DECISION,
+        REALTIME,
+        CONTEXT_CACHE,
+        SEARCH,
+        FINE_TUNING,
+        EVALUATION,
+        SANDBOX,
+        BATCH,
+    }
+)
 
 # --- Interfaces of the providers, as `price(api=...)` takes them.
 API_CHAT_COMPLETIONS: Final = "chat.completions"
@@ -30,6 +73,40 @@ API_MESSAGES: Final = "messages"
 API_BETA_MESSAGES: Final = "beta.messages"
 API_GENERATE_CONTENT: Final = "generateContent"
 API_EMBED_CONTENT: Final = "embedContent"
+API_BATCHES: Final = "batches"
+API_MESSAGE_BATCHES: Final = "messages.batches"
+API_CACHED_CONTENTS: Final = "cachedContents"
+API_INTERACTIONS: Final = "interactions"
+API_IMAGES: Final = "images"
+VIDEO_SECONDS: Final = "video_seconds"
+"""`images` and `video_seconds` are priced by quality and size where these stand behind them: "images:hd:1024x1024"."""
+TRAINED_TOKENS: Final = "trained_tokens"
+API_VIDEOS: Final = "videos"
+API_SPEECH: Final = "audio.speech"
+API_TRANSCRIPTIONS: Final = "audio.transcriptions"
+API_TRANSLATIONS: Final = "audio.translations"
+API_MODERATIONS: Final = "moderations"
+API_DECISIONS: Final = "decisions"
+API_RUNS: Final = "threads.runs"
+API_SESSIONS: Final = "managed-agents session"
+OPERATION_OF: Final = {
+    API_CHAT_COMPLETIONS: CHAT,
+    API_COMPLETIONS: TEXT_COMPLETION,
+    API_RESPONSES: CHAT,
+    API_EMBEDDINGS: EMBEDDINGS,
+    API_MESSAGES: CHAT,
+    API_BETA_MESSAGES: CHAT,
+    API_GENERATE_CONTENT: GENERATE_CONTENT,
+    API_EMBED_CONTENT: EMBEDDINGS,
+    API_MODERATIONS: MODERATION,
+    API_IMAGES: IMAGE_GENERATION,
+    API_VIDEOS: VIDEO_GENERATION,
+    API_RUNS: INVOKE_AGENT,
+}
+"""What a line of a batch was, by its interface."""
+
+API_BATCHED: Final = "batch/"
+"""Leads the interface of a call that was a line of a batch."""
 
 # --- kind: what an event is about
 KIND_LLM: Final = "llm"
@@ -91,6 +168,8 @@ MAPS_QUERIES: Final = "google_maps_queries"
 """Map queries that the provider executed for the answer."""
 CACHE_STORAGE: Final = "cache_storage"
 """Tokens that the provider keeps; billed by the time it keeps them."""
+CACHE_TOKEN_SECONDS: Final = "cache_token_seconds"  # noqa: S105 - a unit, no password
+"""The same where the time is known: tokens times the seconds that they are kept for."""
 SECONDS: Final = "seconds"
 SESSION_SECONDS: Final = "session_seconds"
 CHARACTERS: Final = "characters"

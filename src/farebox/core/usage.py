@@ -13,6 +13,11 @@ Count: TypeAlias = int | Decimal
 """How much of a unit. Only durations have fractions, and those are exact decimals."""
 
 
+def sized_unit(unit: str, quality: str | None, size: str | None) -> str:
+    """`images` or `video_seconds` of a quality and size: "images:hd:1024x1024"; what was not said is the provider's default."""
+    return f"{unit}:{quality or 'standard'}:{size or 'default'}"
+
+
 _PARTS: Final = {
     **dict.fromkeys(semconv.INPUT_UNITS, "fresh"),
     **dict.fromkeys(semconv.CACHE_READ_UNITS, "read"),

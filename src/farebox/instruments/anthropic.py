@@ -5,14 +5,16 @@ Contracts held by tests against anthropic 0.49.0, 0.125.0, 1.17.0 and 2.12.0. Be
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
 from farebox.core import semconv
 from farebox.extraction.anthropic import merge
-from farebox.instruments.hook import Answer, Endpoint, Hook, Instrument
+from farebox.instruments.hook import Answer, Endpoint, Hook, Instrument, Reading
 from farebox.instruments.pieces import events
+from farebox.instruments.reading import member, moment, read
 from farebox.instruments.stainless import Stainless
 
 
@@ -24,7 +26,88 @@ class Message(msgspec.Struct):
     id: Any = None
 
 
+class Batch(msgspec.Struct):
+    """What matters of a batch; it states no usage, its results do."""
+
+    id: Any = None
+    created_at: Any = None
+    data: Any = None
+
+
+class LineResult(msgspec.Struct):
+    """How one request of a batch ended; only one that succeeded is billed."""
+
+    type: Any = None
+    message: Message | None = None
+
+
+class Line(msgspec.Struct):
+    """One line of a batch's results."""
+
+    custom_id: Any = None
+    result: LineResult | None = None
+
+
+class Session(msgspec.Struct):
+    """What matters of a managed agent's session; its usage grows as long as it lives."""
+
+    usage: Any = None
+    id: Any = None
+    created_at: Any = None
+    agent: Any = None
+
+
+class Text(msgspec.Struct):
+    """What matters of a legacy completion: it states no usage."""
+
+    model: Any = None
+    id: Any = None
+
+
+def batched(answer: Any, reading: Reading) -> None:
+    """A batch is billed line by line, when its results are read."""
+    if reading.id is not None:
+        reading.key = reading.group = reading.id
+        reading.created = moment(member(answer, "created_at"))
+        reading.pending = True
+
+
+def told_lines(line: Any, names: tuple[str, ...]) -> Iterator[Reading]:
+    """One line of a batch's results."""
+    message = member(member(line, "result"), "message")
+    if message is None:
+        return
+    reading = read(message, MESSAGE)
+    if reading.usage is None or reading.id is None:
+        return
+    reading.key, reading.group = reading.id, names[0]
+    reading.api = semconv.API_BATCHED + semconv.API_MESSAGES
+    yield reading
+
+
+def running(answer: Any, reading: Reading) -> None:
+    """A session's usage is that of its whole life so far."""
+    agent = member(answer, "agent")
+    model = member(agent, "model")
+    reading.model = model if isinstance(model, str) else member(model, "id")
+    if reading.id is not None:
+        reading.key = reading.id
+        reading.created = moment(member(answer, "created_at"))
+        reading.pending = reading.usage is None
+
+
+def told_sessions(answer: Any, _names: tuple[str, ...]) -> Iterator[Reading]:
+    """A session that has used something."""
+    reading = read(answer, SESSION)
+    if reading.usage is not None:
+        yield reading
+
+
 MESSAGE: Final = Answer(Message)
+BATCH: Final = Answer(Batch, model=None, identify=batched)
+LINE: Final = Answer(Line)
+SESSION: Final = Answer(Session, model=None, identify=running)
+TEXT: Final = Answer(Text)
 
 MESSAGE_EVENTS: Final = events(
     quiet="content_block_delta",
@@ -33,9 +116,18 @@ MESSAGE_EVENTS: Final = events(
     merge=merge,
 )
 
+_TEXTS: Final = events(quiet="completion", homes={}, ends=frozenset())
+_RESULTS: Final = (semconv.CHAT, semconv.API_MESSAGES, LINE)
+_SESSIONS: Final = (semconv.INVOKE_AGENT, semconv.API_SESSIONS, SESSION)
+
 ENDPOINTS: Final = (
     Endpoint("v1/messages?beta=true", semconv.CHAT, semconv.API_BETA_MESSAGES, MESSAGE, MESSAGE_EVENTS),
     Endpoint("v1/messages", semconv.CHAT, semconv.API_MESSAGES, MESSAGE, MESSAGE_EVENTS),
+    Endpoint("v1/messages/batches", semconv.BATCH, semconv.API_MESSAGE_BATCHES, BATCH),
+    Endpoint("v1/messages/batches/{}/results", *_RESULTS, method="get", told=told_lines, lines=True),
+    Endpoint("v1/complete", semconv.TEXT_COMPLETION, semconv.API_COMPLETIONS, TEXT, _TEXTS),
+    Endpoint("v1/sessions", *_SESSIONS),
+    Endpoint("v1/sessions/{}", *_SESSIONS, method="get", told=told_sessions),
 )
 
 INSTRUMENT: Final = Instrument(

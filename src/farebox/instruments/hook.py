@@ -1,12 +1,14 @@
-"""The words that provider files are written in: hooks, endpoints, answers, streams. Imports msgspec only."""
+"""The words that provider files are written in: hooks, endpoints, answers, streams. Imports core and msgspec only."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
+
+from farebox.core.usage import Count
 
 Shape: TypeAlias = Literal["call", "coroutine", "generator", "coroutine_generator"]
 """What calling the hooked function gives: the answer, an awaitable of it, a generator that sends when first asked for an item, or
@@ -20,27 +22,6 @@ Around: TypeAlias = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str
 """A wrapper as wrapt calls it: (wrapped, instance, args, kwargs)."""
 
 
-class Hook(msgspec.Struct, frozen=True):
-    """One function of an SDK that every call passes.
-
-    Attributes:
-        module: module that holds it.
-        attribute: dotted path inside the module.
-        shape: what calling it gives.
-        around: what is done around it where that is not metering; the instrument then needs no dialect.
-    """
-
-    module: str
-    attribute: str
-    shape: Shape = "call"
-    around: Around | None = None
-
-    @property
-    def target(self) -> str:
-        """The function's address, for messages: "module:Class.method"."""
-        return f"{self.module}:{self.attribute}"
-
-
 class Reading(msgspec.Struct, gc=False):
     """What an answer says that prices the call.
 
@@ -52,6 +33,13 @@ class Reading(msgspec.Struct, gc=False):
         tool_calls: hosted tools run, by name.
         tools: hosted tools that the answer shows in use.
         whole: False when more usage was still to come.
+        units: billable units that the answer shows beside its usage object, or in place of one: seconds of a video.
+        key: the provider's own id of what is billed, where other answers may tell of it again; see `core.event.Told`.
+        created: when the provider made it, seconds since the epoch.
+        group: key of the batch that it is a line of, or whose lines are billed in its place.
+        pending: the work was only begun; its usage comes later.
+        void: the work failed and is not billed.
+        api: the interface of a line of a batch, which may be of any.
     """
 
     usage: dict[str, Any] | None = None
@@ -61,6 +49,13 @@ class Reading(msgspec.Struct, gc=False):
     tool_calls: dict[str, int] | None = None
     tools: tuple[str, ...] = ()
     whole: bool = True
+    units: dict[str, Count] | None = None
+    key: str | None = None
+    created: int | None = None
+    group: str | None = None
+    pending: bool = False
+    void: bool = False
+    api: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -75,6 +70,7 @@ class Answer(msgspec.Struct, frozen=True):
         tier_header: name of the response's header that says it, or None.
         asked: names the hosted tools that a request's body asks for.
         tools: counts those that the provider ran, given the answer and what was asked for.
+        identify: sets what else a reading may hold (`key` and what follows it), given the answer.
         members: reads usage, model, id and tier at once.
     """
 
@@ -86,6 +82,7 @@ class Answer(msgspec.Struct, frozen=True):
     tier_header: str | None = None
     asked: Callable[[Any], tuple[str, ...]] | None = None
     tools: Callable[[Any, tuple[str, ...]], ToolCalls] | None = None
+    identify: Callable[[Any, Reading], None] | None = None
     members: Callable[[Any], Sequence[Any]] = attrgetter("usage")
 
     def __post_init__(self) -> None:
@@ -126,17 +123,32 @@ class Pieces(Protocol):
         ...
 
 
+Found: TypeAlias = Iterable[Reading]
+"""What one answer tells of things that were paid for earlier."""
+
+
 class Endpoint(msgspec.Struct, frozen=True):
-    """One billable operation.
+    """One billable operation, or one whose answers tell of what was billed.
 
     Attributes:
-        path: end of the logical path, before a client rewrites it for its cloud: "chat/completions", ":generateContent".
+        path: end of the logical path, before a client rewrites it for its cloud: "chat/completions", ":generateContent"; "{}" is any
+            one part of it.
         operation: OpenTelemetry operation name.
         api: the interface, as extraction and prices know it.
         answer: how its answer is read.
         pieces: makes the collector for a stream, given the answer row and the hosted tools asked for; None: it does not stream.
         asks_usage: whether its streams say usage only when `stream_options.include_usage` asks for it.
         accepts: further test on the request's body, where the path alone does not tell.
+        otherwise: the row for bodies that this one does not accept.
+        method: of the request.
+        derive: what the request alone says will be billed, given its body and the bytes of its files, for answers that do not
+            count it.
+        exact: whether `derive` says it exactly; otherwise it only estimates.
+        told: reads an answer that tells of things paid for earlier, given the parts of the path that stand for "{}"; such a request
+            is free itself, and no budget is asked. A stream is read by `pieces` where there are any, else item by item.
+        lines: whether the answer is a file of JSON lines, each read by `told`.
+        text: reads the units of an answer that is a text, given what the request says.
+        opaque: whether the answer is no JSON and says nothing: sound.
     """
 
     path: str
@@ -146,6 +158,14 @@ class Endpoint(msgspec.Struct, frozen=True):
     pieces: Callable[[Answer, tuple[str, ...]], Pieces] | None = None
     asks_usage: bool = False
     accepts: Callable[[Any], bool] | None = None
+    otherwise: Endpoint | None = None
+    method: str = "post"
+    derive: Callable[[Any, int], dict[str, Count]] | None = None
+    exact: bool = True
+    told: Callable[[Any, tuple[str, ...]], Found] | None = None
+    lines: bool = False
+    text: Callable[[str, dict[str, Count] | None], dict[str, Count] | None] | None = None
+    opaque: bool = False
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -174,6 +194,7 @@ class Sent(msgspec.Struct, gc=False):
         raw: how the answer comes: "" parsed, "body" with its JSON as `body`, "raw" as a response that was read, "bytes" as one
             that the caller reads.
         attempts: how often the SDK may send it.
+        files: bytes of the files that it carries, as far as they are known.
     """
 
     body: Any
@@ -181,6 +202,7 @@ class Sent(msgspec.Struct, gc=False):
     stream: bool = False
     raw: Literal["", "body", "raw", "bytes"] = ""
     attempts: int = 1
+    files: int = 0
 
 
 class WireOptions(msgspec.Struct, frozen=True):
@@ -202,6 +224,10 @@ class Dialect(Protocol):
         """The endpoint that a call goes to, or None when it is free or not known. Runs on every call: keep it light."""
         ...
 
+    def names(self, endpoint: Endpoint, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, ...]:
+        """The parts of the call's path that stand for the "{}" of its endpoint's."""
+        ...
+
     def sent(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sent:
         """What is about to be sent."""
         ...
@@ -219,6 +245,31 @@ class Dialect(Protocol):
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         """The same call, handing the answer to `keep` before the SDK parses it further; None where nothing is parsed."""
         ...
+
+
+class Hook(msgspec.Struct, frozen=True):
+    """One function of an SDK that every call passes.
+
+    Attributes:
+        module: module that holds it.
+        attribute: dotted path inside the module.
+        shape: what calling it gives.
+        around: what is done around it where that is not metering; the instrument then needs no dialect.
+        dialect: how this function is called, where that differs from the rest of the instrument.
+        only: which releases have it, in words; empty: all that are supported.
+    """
+
+    module: str
+    attribute: str
+    shape: Shape = "call"
+    around: Around | None = None
+    dialect: Dialect | None = None
+    only: str = ""
+
+    @property
+    def target(self) -> str:
+        """The function's address, for messages: "module:Class.method"."""
+        return f"{self.module}:{self.attribute}"
 
 
 class Instrument(msgspec.Struct, frozen=True):

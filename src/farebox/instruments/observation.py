@@ -10,10 +10,13 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from farebox.core import semconv
+from farebox.core.event import CallRequest
 from farebox.core.guard import contained
 from farebox.core.ports import Call
-from farebox.core.usage import Usage
+from farebox.core.usage import Count, Usage
 from farebox.extraction.read import read as read_usage
 from farebox.instruments import outcome
 from farebox.instruments.hook import Endpoint, Pieces, Reading
@@ -52,6 +55,7 @@ class Observation:
         "_asked",
         "_call",
         "_collector",
+        "_derived",
         "_endpoint",
         "_kept",
         "_process",
@@ -70,6 +74,7 @@ class Observation:
         self._collector: Pieces | None = None
         self._endpoint = endpoint
         self._asked = () if endpoint.answer.asked is None else endpoint.answer.asked(body)
+        self._derived: dict[str, Count] | None = None
         self._kept: Any = None
         self._process = 0
         self._provider: str | None = None
@@ -81,10 +86,21 @@ class Observation:
         self.quiet: Any = _UNSEEN
         self.release: Callable[[], None] | None = None
 
-    def watches(self, call: Call, provider: str) -> None:
+    def watches(self, call: Call, request: CallRequest) -> None:
         """The call was opened: from here on it will be settled, whatever happens."""
         self._call = call
-        self._provider = provider
+        self._provider = request.provider
+        self._derived = request.units if self._endpoint.exact else None
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether the answer is no JSON and says nothing."""
+        return self._endpoint.opaque
+
+    @property
+    def lines(self) -> bool:
+        """Whether the answer is a file of JSON lines."""
+        return self._endpoint.lines
 
     # --- one answer
 
@@ -99,6 +115,19 @@ class Observation:
         if row.tier_header is not None and reading.tier is None:
             reading.tier = header(headers, row.tier_header)
         self._settle(semconv.STATUS_OK, reading)
+
+    def decoded(self, data: bytes) -> Any:
+        """One event of a stream of bytes."""
+        return msgspec.json.decode(data)
+
+    def words(self, text: str) -> None:
+        """The whole answer, a text and no JSON."""
+        units = self._derived if self._endpoint.text is None else self._endpoint.text(text, self._derived)
+        self._settle(semconv.STATUS_OK, Reading(units=units))
+
+    def opaque(self) -> None:
+        """The whole answer, of a kind that says nothing."""
+        self._settle(semconv.STATUS_OK, Reading(units=self._derived))
 
     def unread(self) -> None:
         """The answer is there and could not be looked at, by a fault of ours."""
@@ -170,37 +199,52 @@ class Observation:
         if call is None:
             return
         usage = contained("extract usage", self._usage, reading)
+        if usage is None and ended is None and self._derived and not reading.pending:
+            usage = Usage(units=self._derived)  # a reader who leaves early is billed all the same
         call.settle(
             usage,
-            status=status,
+            status=semconv.STATUS_ERROR if reading.void else status,
             error_type=ended.error_type if ended else None,
             model=reading.model,
             response_id=reading.id,
             attempts=max(self.attempts, ended.attempts) if ended else self.attempts,
-            billable=ended is None or ended.billable or reading.usage is not None,
-            partial=usage is not None and not reading.whole,
+            billable=not reading.void and (ended is None or ended.billable or reading.usage is not None),
+            partial=reading.usage is not None and not reading.whole,
             pieces=self.pieces,
+            key=reading.key,
+            created=reading.created,
+            group=reading.group,
+            pending=reading.pending,
         )
         release, self.release = self.release, None
         if release is not None:
             contained("release a response", release)
 
     def _usage(self, reading: Reading) -> Usage | None:
-        if reading.usage is None:
-            return None
-        return read_usage(
-            reading.usage,
-            api=self._endpoint.api,
-            provider=self._provider,
-            service_tier=reading.tier,
-            tool_calls=reading.tool_calls,
-            tools=reading.tools,
-        )
+        return usage_of(reading, api=self._endpoint.api, provider=self._provider)
 
     def __del__(self) -> None:
         """What nobody holds any more was left."""
         if self._call is not None:
             contained("settle a dropped stream", self.left)
+
+
+def usage_of(reading: Reading, *, api: str, provider: str | None) -> Usage | None:
+    """What a reading says was used: its usage object, with the units that the answer shows beside it; None when it says nothing."""
+    if reading.usage is None:
+        return Usage(units=reading.units) if reading.units else None
+    usage = read_usage(
+        reading.usage,
+        api=api,
+        provider=provider,
+        service_tier=reading.tier,
+        tool_calls=reading.tool_calls,
+        tools=reading.tools,
+    )
+    if reading.units:
+        units = {name: count for name, count in {**usage.units, **reading.units}.items() if count}
+        usage = msgspec.structs.replace(usage, units=units)
+    return usage
 
 
 def settle_open() -> None:

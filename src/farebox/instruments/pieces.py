@@ -86,11 +86,10 @@ class EventPieces:
         homes: event type → name of the member that holds usage and the rest; "" when the event itself does.
         ends: event types after which usage is whole.
         merge: lays a later usage over the earlier ones; None: the last one counts.
+        kind: name of the member that says an event's type.
     """
 
-    __slots__ = ("_asked", "_ends", "_homes", "_merge", "_reading", "_row", "quiet")
-
-    probe: Final = attrgetter("type")
+    __slots__ = ("_asked", "_ends", "_homes", "_kind", "_merge", "_reading", "_row", "probe", "quiet")
 
     def __init__(
         self,
@@ -101,8 +100,11 @@ class EventPieces:
         homes: Mapping[str, str],
         ends: frozenset[str],
         merge: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]] | None,
+        kind: str = "type",
     ) -> None:
         self.quiet = quiet
+        self.probe = attrgetter(kind)
+        self._kind = kind
         self._row = row
         self._asked = asked
         self._homes = homes
@@ -112,7 +114,7 @@ class EventPieces:
 
     def note(self, piece: Any) -> None:
         """Read the event if its type may carry usage."""
-        kind = member(piece, "type")
+        kind = member(piece, self._kind)
         home = self._homes.get(kind)
         if home is None:
             return
@@ -125,7 +127,10 @@ class EventPieces:
         latest.model = latest.model or before.model
         latest.id = latest.id or before.id
         latest.tier = latest.tier or before.tier
+        latest.key = latest.key or before.key
+        latest.created = latest.created or before.created
         latest.whole = before.whole or (kind in self._ends and states)
+        latest.pending = latest.pending and not latest.whole
         self._reading = latest
 
     def reading(self, last: Any, *, ended: bool) -> Reading:  # noqa: ARG002 - the collectors' common signature
@@ -139,6 +144,21 @@ def events(
     homes: Mapping[str, str],
     ends: frozenset[str],
     merge: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]] | None = None,
+    kind: str = "type",
 ) -> Callable[[Answer, tuple[str, ...]], EventPieces]:
     """A row's word for `EventPieces`: the arguments that do not change from stream to stream."""
-    return partial(EventPieces, quiet=quiet, homes=homes, ends=ends, merge=merge)
+    return partial(EventPieces, quiet=quiet, homes=homes, ends=ends, merge=merge, kind=kind)
+
+
+def add(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    """The usage of a stream that tells of several things in turn, as of images: the counts of all together."""
+    total = dict(earlier)
+    for name, value in later.items():
+        before = total.get(name)
+        if isinstance(before, dict) and isinstance(value, dict):
+            total[name] = add(before, value)
+        elif type(before) is int and type(value) is int:
+            total[name] = before + value
+        else:
+            total[name] = value
+    return total

@@ -6,12 +6,13 @@ Usage is read first and each later step stands alone: a null, a string or a miss
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
-from farebox.core.guard import contained
+from farebox.core.guard import attempt, contained
 from farebox.instruments.hook import Answer, Reading
 
 
@@ -76,7 +77,18 @@ def read(answer: Any, row: Answer, asked: tuple[str, ...] = ()) -> Reading:
         tools = contained("count hosted tools", row.tools, answer, asked)
         if tools is not None:
             reading.tool_calls, reading.tools = tools
+    if row.identify is not None:
+        contained("identify an answer", row.identify, answer, reading)
     return reading
+
+
+def moment(value: Any) -> int | None:
+    """Seconds since the epoch of a provider's time: a number, or ISO text; None for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str):
+        value = attempt(datetime.fromisoformat, value.replace("Z", "+00:00"), on_error=lambda _error: None)
+    return int(value.timestamp()) if isinstance(value, datetime) else None
 
 
 def header(headers: Any, name: str) -> str | None:

@@ -6,6 +6,7 @@ cloud clients (Azure, Bedrock, Vertex) rewrite it, and `options.json_data` still
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ import msgspec
 from farebox.core.guard import attempt
 from farebox.instruments import providers
 from farebox.instruments.hook import Endpoint, Place, Sent, WireOptions
+from farebox.instruments.paths import Paths, names
 
 _RAW_HEADER: Final = "X-Stainless-Raw-Response"
 _OPTION: Final = "stream_options"
@@ -32,33 +34,21 @@ class Stainless:
 
     def __init__(self, endpoints: tuple[Endpoint, ...], *, own: str) -> None:
         self._own = own
-        self._exact: dict[str, Endpoint] = {}
-        for endpoint in endpoints:
-            self._exact.setdefault("/" + endpoint.path, endpoint)
-        # Longest first, so that "chat/completions" is found before "completions".
-        self._ends = sorted(self._exact.items(), key=lambda row: -len(row[0]))
+        self._paths = Paths(endpoints)
         self._places = providers.Places()
 
     def route(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Endpoint | None:
         """The endpoint that `options` name: by its exact path, else by the end of a prefixed or absolute one."""
         options = args[1] if len(args) > 1 else kwargs["options"]
         url = options.url
-        if options.method not in {"post", "POST"}:
-            return None
         # The dictionary is read, as a missing attribute of a pydantic model takes 2 µs to be refused.
         if qualifiers := options.__dict__.get("qualifiers"):
             url = url + "?" + "&".join(f"{name}={value}" for name, value in qualifiers.items())
-        endpoint = self._exact.get(url)
-        return endpoint if endpoint is not None else self._by_end(url)
+        return self._paths.find(options.method, url)
 
-    def _by_end(self, url: str) -> Endpoint | None:
-        path = "/" + url.partition("?")[0].strip("/")
-        query = url.partition("?")[2]
-        for end, endpoint in self._ends:
-            wanted, _, condition = end.partition("?")
-            if path.endswith(wanted) and (not condition or condition in query):
-                return endpoint
-        return None
+    def names(self, endpoint: Endpoint, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, ...]:
+        """The ids in the path of `options`."""
+        return names(endpoint, (args[1] if len(args) > 1 else kwargs["options"]).url)
 
     def sent(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sent:
         """What `options` say; `extra_json` (the user's `extra_body`) wins over the body, as it does in the SDK."""
@@ -81,6 +71,7 @@ class Stainless:
             bool(kwargs.get("stream")),
             _raw(headers) if headers and isinstance(headers, Mapping) else "",
             retries + 1 if type(retries) is int else 1,
+            _size(options.files) if options.files else 0,
         )
 
     def place(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: WireOptions) -> Place:
@@ -121,6 +112,22 @@ class Stainless:
         copied = _copy(options)
         copied.post_parser = keeping
         return _with_options(args, kwargs, copied)
+
+
+def _size(files: Any) -> int:
+    """Bytes of files to be sent: `(name, (filename, content, ...))` or a mapping; what says no size counts nothing."""
+    listed = list(files.items()) if isinstance(files, Mapping) else files
+    return sum(_length(content) for _name, content in listed) if isinstance(listed, list | tuple) else 0
+
+
+def _length(content: Any) -> int:
+    if isinstance(content, tuple):
+        content = content[1]
+    if isinstance(content, bytes):
+        return len(content)
+    if isinstance(content, os.PathLike):
+        return attempt(os.path.getsize, content, on_error=lambda _error: 0)
+    return attempt(lambda: os.fstat(content.fileno()).st_size, on_error=lambda _error: 0)
 
 
 def _raw(headers: Mapping[str, Any]) -> Literal["", "raw", "bytes"]:

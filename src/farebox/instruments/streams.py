@@ -9,16 +9,20 @@ import sys
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from farebox.core.guard import attempt
+from farebox.instruments.fetching import Fetching
 from farebox.instruments.observation import Observation
 from farebox.instruments.wire import Scanner
+
+Watcher: TypeAlias = Observation | Fetching
+"""What learns of a stream's pieces and of its end."""
 
 _SHADOWED: Final = ("close", "aclose", "iter_bytes", "aiter_bytes")
 
 
-def watch(source: Iterable[Any], seen: Observation) -> Generator[Any, None, None]:
+def watch(source: Iterable[Any], seen: Watcher) -> Generator[Any, None, None]:
     """The pieces of `source`; `seen` learns of each and of the end."""
     probe, quiet = seen.probe, seen.quiet
     try:
@@ -45,7 +49,7 @@ def watch(source: Iterable[Any], seen: Observation) -> Generator[Any, None, None
     seen.exhausted()
 
 
-async def watch_async(source: AsyncIterable[Any], seen: Observation) -> AsyncGenerator[Any, None]:
+async def watch_async(source: AsyncIterable[Any], seen: Watcher) -> AsyncGenerator[Any, None]:
     """`watch` for asynchronous streams."""
     probe, quiet = seen.probe, seen.quiet
     try:
@@ -79,7 +83,7 @@ def _loop_is_ending() -> bool:
     return bool(getattr(loop, "_asyncgens_shutdown_called", False))
 
 
-def attach(stream: Any, seen: Observation) -> None:
+def attach(stream: Any, seen: Watcher) -> None:
     """Watch an SDK's stream object: its `_iterator` is replaced, which `isinstance` and every helper on top survive.
 
     After `request` has returned, as anthropic >= 1 builds `_iterator` on first use, from what a subclass set meanwhile.
@@ -87,12 +91,17 @@ def attach(stream: Any, seen: Observation) -> None:
     source = stream._iterator  # noqa: SLF001 - the SDKs' one seam, in every version tested; a contract test holds it
     watched: Any = watch_async(source, seen) if hasattr(source, "__anext__") else watch(source, seen)
     stream._iterator = watched  # noqa: SLF001 - same
-    Shadow(stream.response, seen).watched = weakref.ref(watched)
+    Shadow(response_of(stream), seen).watched = weakref.ref(watched)
     # A loop that never began has nothing to run when it is dropped.
     weakref.finalize(stream, seen.left).atexit = False
 
 
-def attach_bytes(response: Any, seen: Observation) -> None:
+def response_of(stream: Any) -> Any:
+    """The transport's response that a stream reads: `response`, or `http_response` of a reader of JSON lines."""
+    return getattr(stream, "response", None) or stream.http_response
+
+
+def attach_bytes(response: Any, seen: Watcher) -> None:
     """Watch a transport's response whose bytes the caller reads: `read`, `iter_text` and `parse` all read through `iter_bytes`."""
     Shadow(response, seen)
 
@@ -112,7 +121,7 @@ class Shadow:
 
     __slots__ = ("_response", "_seen", "watched")
 
-    def __init__(self, response: Any, seen: Observation) -> None:
+    def __init__(self, response: Any, seen: Watcher) -> None:
         self._response = response
         self._seen = seen
         self.watched: weakref.ref[Any] | None = None

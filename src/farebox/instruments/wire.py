@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from farebox.core.guard import contained
+from farebox.instruments.fetching import Fetching
 from farebox.instruments.observation import Observation
 
 _USAGE: Final = b'"usage"'
@@ -26,10 +27,10 @@ class Scanner:
 
     __slots__ = ("_buffer", "_frames", "_seen", "last", "pieces", "probe", "quiet")
 
-    def __init__(self, seen: Observation, content_type: str) -> None:
+    def __init__(self, seen: Observation | Fetching, content_type: str) -> None:
         self._seen = seen
         self._buffer = bytearray()
-        self._frames = _frames_of(content_type)
+        self._frames = _json_lines if seen.lines else _frames_of(content_type)
         self.pieces = 0
         self.last: Any = None
         self.probe: Any = bool
@@ -37,6 +38,8 @@ class Scanner:
 
     def note(self, chunk: bytes) -> bool:
         """Take in the next bytes; all of them are handed on."""
+        if self._seen.says_nothing:
+            return False
         self._buffer += chunk
         if self._frames is not None:
             contained("scan a stream", self._scan, self._frames)
@@ -44,8 +47,11 @@ class Scanner:
 
     def exhausted(self) -> None:
         """The bytes came to their end."""
-        if self._frames is None:
-            contained("read an answer", self._seen.text, bytes(self._buffer))
+        if self._seen.says_nothing:
+            self._seen.opaque()
+        elif self._frames is None:
+            whole = self._seen.text if self._buffer.lstrip()[:1].decode("latin-1") in "{[" else self._words
+            contained("read an answer", whole, bytes(self._buffer))
             self._seen.unread()
         else:
             self._buffer += b"\n"  # an event that the server did not end
@@ -60,12 +66,15 @@ class Scanner:
         """The caller stopped reading."""
         self._seen.left()
 
+    def _words(self, content: bytes) -> None:
+        self._seen.words(content.decode("utf-8", "replace"))
+
     def _scan(self, frames: Any) -> None:
         seen = self._seen
         for data in frames(self._buffer):
             seen.pieces += 1
             if _USAGE in data:
-                seen.last = event = msgspec.json.decode(data)
+                seen.last = event = seen.decoded(data)
                 seen.note(event)
             elif seen.pieces == 1:
                 seen.note({})
@@ -85,6 +94,19 @@ def _lines(buffer: bytearray) -> Iterator[bytes]:
         start = end + 1
         if line.startswith(b"data:"):
             yield line[5:].strip()
+    del buffer[:start]
+
+
+def _json_lines(buffer: bytearray) -> Iterator[bytes]:
+    """Take the whole lines off the front of a file of JSON lines; of any other file nothing is kept."""
+    start = 0
+    while (end := buffer.find(b"\n", start)) >= 0:
+        line = bytes(buffer[start:end])
+        start = end + 1
+        if line.startswith(b"{"):
+            yield line
+    if start == 0 and not buffer.startswith(b"{"):
+        start = len(buffer)
     del buffer[:start]
 
 

@@ -14,10 +14,11 @@ from typing import Any, Final, TypeAlias
 from farebox.core.event import CallRequest
 from farebox.core.guard import attempt, contained
 from farebox.core.ports import Call, Meter
+from farebox.instruments.fetching import Fetching
 from farebox.instruments.hook import Around, Endpoint, Hook, Instrument, Sent, Shape, WireOptions
 from farebox.instruments.observation import Observation
 from farebox.instruments.outcome import attempts
-from farebox.instruments.streams import attach, attach_bytes, watch, watch_async
+from farebox.instruments.streams import Watcher, attach, attach_bytes, response_of, watch, watch_async
 
 Step: TypeAlias = Callable[[], Any]
 Flow: TypeAlias = Generator[Step, Any, Any]
@@ -51,7 +52,7 @@ class Raised:
         self.error = error
 
 
-Opened: TypeAlias = tuple[Observation, Sent, tuple[Any, ...], dict[str, Any]]
+Opened: TypeAlias = tuple[Watcher, Sent, tuple[Any, ...], dict[str, Any]]
 """A call that is open: its observation, what is sent, and the arguments of the SDK's function, with what we may add."""
 
 
@@ -69,7 +70,7 @@ class Layer:
     def __init__(
         self, instrument: Instrument, hook: Hook, meter: Callable[[], Meter | None], options: WireOptions
     ) -> None:
-        self.dialect = instrument.dialect
+        self.dialect = hook.dialect or instrument.dialect
         self._hook = hook
         self.meter = meter
         self.options = options
@@ -163,9 +164,13 @@ def open_call(
     if meter is None or dialect is None:
         return None
     sent = dialect.sent(instance, args, kwargs)
-    if endpoint.accepts is not None and not endpoint.accepts(sent.body):
-        return None
+    while endpoint.accepts is not None and not endpoint.accepts(sent.body):
+        if endpoint.otherwise is None:
+            return None
+        endpoint = endpoint.otherwise
     place = dialect.place(instance, args, kwargs, layer.options)
+    if endpoint.told is not None:
+        return Fetching(endpoint, dialect.names(endpoint, args, kwargs), place, meter.tell), sent, args, kwargs
     asks = endpoint.asks_usage and sent.stream and sent.raw != "bytes"
     asks = asks and layer.options.include_usage and place.takes_usage_option
     seen = Observation(endpoint, sent.body)
@@ -184,16 +189,17 @@ def open_call(
         stream=sent.stream,
         attempts_allowed=sent.attempts,
         extra=place.extra,
+        units=None if endpoint.derive is None else contained("read a request", endpoint.derive, sent.body, sent.files),
     )
     call: Call | None = meter.open(request)
     if call is None:
         return None
     sent.body = None
-    seen.watches(call, place.provider)
+    seen.watches(call, request)
     return seen, sent, args, kwargs
 
 
-def observe(answer: Any, seen: Observation, sent: Sent) -> Any:
+def observe(answer: Any, seen: Watcher, sent: Sent) -> Any:
     """Settle the call from its answer, or watch the stream that it is.
 
     Returns:
@@ -203,20 +209,32 @@ def observe(answer: Any, seen: Observation, sent: Sent) -> Any:
         return watch_stream(answer, seen)
     if sent.raw == "body":
         seen.text(answer.body, answer.headers)
+    elif seen.says_nothing:
+        seen.opaque()
     elif hasattr(answer, "usage") or type(answer) is dict:
         seen.answer(answer)
+    elif type(answer) is str:
+        seen.words(answer)
     else:
-        response = getattr(answer, "http_response", answer)
-        content = getattr(response, "content", None)
-        if isinstance(content, bytes):
-            seen.attempts = _attempts(response)
-            seen.text(content, response.headers)
-        else:
-            seen.answer(answer)
+        observe_response(answer, seen)
     return answer
 
 
-def watch_stream(stream: Any, seen: Observation) -> Any:
+def observe_response(answer: Any, seen: Watcher) -> None:
+    """Settle the call from an answer that is a transport's response, or a model without usage."""
+    response = getattr(answer, "http_response", None) or getattr(answer, "response", answer)
+    content = getattr(response, "content", None)
+    if not isinstance(content, bytes):
+        seen.answer(answer)
+        return
+    seen.attempts = _attempts(response)
+    if "json" not in str(response.headers.get("content-type", "json")) and not seen.lines:
+        seen.words(content.decode("utf-8", "replace"))
+    else:
+        seen.text(content, response.headers)
+
+
+def watch_stream(stream: Any, seen: Watcher) -> Any:
     """Watch a stream in whatever form it comes; a bare generator is replaced by one of the same kind."""
     seen.begin()
     if isinstance(stream, Generator):
@@ -224,7 +242,7 @@ def watch_stream(stream: Any, seen: Observation) -> Any:
     if isinstance(stream, AsyncGenerator):
         return watch_async(stream, seen)
     if hasattr(stream, "_iterator"):
-        seen.attempts = _attempts(stream.response)
+        seen.attempts = _attempts(response_of(stream))
         attach(stream, seen)
     else:
         response = getattr(stream, "http_response", stream)

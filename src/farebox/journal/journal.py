@@ -175,6 +175,12 @@ class Journal:
                 self._unslotted += 1
         return slot
 
+    def rename(self, slot: int, before: str, after: str) -> None:
+        """Give the call in a slot another id; -1 is ignored, and so is a slot of a closed journal."""
+        slots = self._slots
+        if slot >= 0 and slots is not None:
+            slots.rename(slot, before, after)
+
     def vacate(self, slot: int) -> None:
         """Free the slot of a call that has settled; -1 is ignored, and so is a slot of a closed journal."""
         slots = self._slots

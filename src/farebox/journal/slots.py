@@ -92,6 +92,15 @@ class Slots:
         self._map[at] = _TAKEN
         return at
 
+    def rename(self, slot: int, before: str, after: str) -> None:
+        """Put another id of the same length into a slot that is taken. A process that dies in here leaves a damaged slot, counted."""
+        length = _HEAD.unpack_from(self._map, slot)[1]
+        start = slot + _HEAD.size
+        payload = self._map[start : start + length].replace(before.encode(), after.encode(), 1)
+        if self._map[slot] == _TAKEN and len(payload) == length:
+            self._map[start : start + length] = payload
+            _HEAD.pack_into(self._map, slot, _TAKEN, length, crc32(payload))
+
     def vacate(self, slot: int) -> None:
         """Free a slot that `occupy` returned; a slot that is free already is left alone."""
         if self._map[slot] == _TAKEN:

@@ -41,6 +41,12 @@ def calls_rollups_and_journals(connection: sqlite3.Connection) -> None:
     connection.execute(schema.SPEND)
 
 
+@migration
+def groups_of_calls(connection: sqlite3.Connection) -> None:
+    """Find the lines of a batch, and the parts of a call, by what they share."""
+    connection.execute(schema.PARTS)
+
+
 def version(connection: sqlite3.Connection) -> int:
     """How many migrations a database has seen; 0 for an empty one.
 

@@ -68,6 +68,9 @@ CREATE TABLE calls (
 ) WITHOUT ROWID
 """
 
+PARTS: Final = "CREATE INDEX calls_by_parent ON calls (parent_id) WHERE parent_id IS NOT NULL"
+"""Few calls are parts of something: of a batch, or of a loop that runs tools."""
+
 IDS_BY_STRETCH: Final = """
 CREATE TABLE ids_by_stretch (
     stretch INTEGER NOT NULL PRIMARY KEY,

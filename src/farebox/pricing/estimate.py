@@ -175,7 +175,9 @@ class Estimator:
         if found is not None and 0 <= at_ns - found[0] < _RATE_LIFE_NS:
             return found[1]
         units = self._rates.unit_rates(provider, model, at_ns)
-        rates = None if units is None else (units.get(semconv.INPUT, 0), units.get(semconv.OUTPUT, 0))
+        # A model that is billed by other units than tokens (seconds, images) has no rate that an estimate of tokens could use.
+        counts = units is not None and (semconv.INPUT in units or semconv.OUTPUT in units)
+        rates = (units.get(semconv.INPUT, 0), units.get(semconv.OUTPUT, 0)) if units is not None and counts else None
         if len(self._cached) >= _REMEMBERED:
             self._cached.clear()
         self._cached[provider, model] = (at_ns, rates)

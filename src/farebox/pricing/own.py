@@ -19,7 +19,7 @@ from farebox.pricing import rate
 from farebox.pricing.rate import Period, Source
 from farebox.pricing.resolve import QUOTAS, Level, ModelEntry, Resolved
 
-_ZERO: Final = dict.fromkeys(sorted(rate.UNITS - QUOTAS - {semconv.CACHE_STORAGE}), "0")
+_ZERO: Final = dict.fromkeys(sorted(rate.UNITS - QUOTAS - {semconv.CACHE_STORAGE, semconv.CACHE_TOKEN_SECONDS}), "0")
 
 
 OWN: Final = Source(url="your own prices", confidence="yours")

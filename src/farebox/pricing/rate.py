@@ -30,8 +30,6 @@ REQUESTS: Final = "requests"
 """A fee for the call itself."""
 CACHE_WRITE: Final = "cache_write"
 """Writing to the cache for the provider's shortest lifetime, whatever it is."""
-VIDEO_SECONDS: Final = "video_seconds"
-"""Seconds of video made."""
 WEB_SEARCH_TOKENS: Final = "web_search_input_tokens"
 """Not a price: input tokens that are billed with each web search, beside those of the usage object."""
 
@@ -63,8 +61,9 @@ _PER: Final[dict[str, int]] = {
     semconv.SECONDS: 3_600,
     semconv.SESSION_SECONDS: 3_600,
     semconv.CACHE_STORAGE: 3_600_000_000,
+    semconv.CACHE_TOKEN_SECONDS: 3_600_000_000,
     semconv.IMAGES: 1,
-    VIDEO_SECONDS: 1,
+    semconv.VIDEO_SECONDS: 1,
     "pixels": 1_000_000_000,
 }
 """Units in the quantity that a price is written for: a million tokens, an hour, a million tokens kept for an hour."""
@@ -145,7 +144,7 @@ class Period(Rates, omit_defaults=True):
 
 def is_unit(name: str) -> bool:
     """Whether a price can be set for the unit."""
-    return name in UNITS or name.partition(":")[0] in {semconv.IMAGES, VIDEO_SECONDS}
+    return name in UNITS or name.partition(":")[0] in {semconv.IMAGES, semconv.VIDEO_SECONDS}
 
 
 def per(unit: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from farebox.core import semconv
-from farebox.core.usage import Count, Usage
+from farebox.core.usage import Count, Usage, sized_unit
 from farebox.pricing import rate
 from farebox.pricing.context import PriceContext
 from farebox.pricing.rate import Rate
@@ -78,6 +78,8 @@ class _Sum:
             self._tool(count)
         elif unit == semconv.CACHE_STORAGE:
             self._storage(count)
+        elif unit == semconv.CACHE_TOKEN_SECONDS and semconv.CACHE_STORAGE in self.found.fees:
+            self.add(unit, count, self.found.fees[semconv.CACHE_STORAGE])
         elif unit in QUOTAS:
             self._quota(unit, count)
         elif unit in self.level.rates:
@@ -86,6 +88,8 @@ class _Sum:
             price, why = self.level.doubtful[unit]
             self.add(unit, count, price)
             self.missing.append(why)
+        elif ":" in unit and (general := general_unit(self.level.rates, unit)) is not None:
+            self.add(unit, count, self.level.rates[general])
         else:
             self.missing.append(f"{unit} of {self.found.model}")
 
@@ -147,18 +151,19 @@ def _requested(usage: Usage, found: Resolved, context: PriceContext) -> dict[str
     if semconv.CHARACTERS not in usage.units and (characters := _whole(request.get("input_characters"))):
         units[semconv.CHARACTERS] = characters
     size, quality = str(request.get("size") or ""), str(request.get("quality") or "")
-    if (images := _first(found.standard.rates, semconv.IMAGES, quality, size)) is not None:
+    if (images := general_unit(found.standard.rates, sized_unit(semconv.IMAGES, quality, size))) is not None:
         units[images] = _whole(request.get("n")) or 1
     seconds = _exact(request.get("seconds", 0))
     if seconds and semconv.SECONDS not in usage.units:
-        made = _first(found.standard.rates, rate.VIDEO_SECONDS, quality, size)
+        made = general_unit(found.standard.rates, sized_unit(semconv.VIDEO_SECONDS, quality, size))
         units[made or semconv.SECONDS] = _count(seconds * (_whole(request.get("n")) or 1))
     return units
 
 
-def _first(rates: Mapping[str, Rate], unit: str, quality: str, size: str) -> str | None:
-    """The unit with a rate for this quality and size; the plain one where the model has a single rate."""
-    names = (f"{unit}:{quality or 'standard'}:{size or 'default'}", f"{unit}:{size or 'default'}", unit)
+def general_unit(rates: Mapping[str, Rate], unit: str) -> str | None:
+    """The unit with a rate that covers `unit:quality:size`: that of its size, or the plain one of a model with a single rate."""
+    plain, _, conditions = unit.partition(":")
+    names = (unit, f"{plain}:{conditions.rpartition(':')[2]}", plain)
     return next((name for name in names if name in rates), None)
 
 

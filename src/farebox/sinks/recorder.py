@@ -78,6 +78,11 @@ class Recorder:
         journal = self.journal or self._made()
         return -1 if journal is None else journal.occupy(event)
 
+    def rename(self, slot: int, before: str, after: str) -> None:
+        """See `ports.Journal`."""
+        if self.journal is not None:
+            self.journal.rename(slot, before, after)
+
     def vacate(self, slot: int) -> None:
         """See `ports.Journal`."""
         if self.journal is not None:

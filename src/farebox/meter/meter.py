@@ -1,27 +1,23 @@
-"""One paid call, from open to event: attribute, estimate, reserve; then price, settle, write. May import pricing, budgets and below."""
+"""The meter: opens paid calls, writes those made elsewhere and those told of later. May import pricing, budgets and below."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any, Final
 
-import msgspec
-
-from farebox.billing import FAULT, FREE, NO_PRICE, Bill, Biller, Ending, Prices, Quote
+from farebox.billing import FAULT, FREE, PENDING, Biller, Ending, Prices, Quote
 from farebox.budgets.gate import Gate, Reservation
 from farebox.call_site import CostWarning
 from farebox.core import context, semconv
-from farebox.core.context import Scope
 from farebox.core.errors import BudgetExceeded
-from farebox.core.event import CallEvent, CallRequest
+from farebox.core.event import CallEvent, CallRequest, Told, emptied
 from farebox.core.guard import attempt, contained, report
-from farebox.core.identity import new_id
 from farebox.core.money import Money
 from farebox.core.ports import Journal
 from farebox.core.usage import Usage
+from farebox.meter.call import PaidCall
+from farebox.meter.retold import Known, Retold
 from farebox.pricing.assume import AssumedRates
-from farebox.pricing.estimate import Estimator, Forecast
+from farebox.pricing.estimate import Estimator
 
 
 class Meter:
@@ -56,6 +52,7 @@ class Meter:
         self.journal = journal
         self.service = service
         self.open_calls: set[PaidCall] = set()
+        self.retold = Retold()
         self._deny_on_error = on_gate_error == "deny"
         self._deny_unpriced = on_unpriced == "deny"
         self._cost_warning = None if warn_above is None else CostWarning(warn_above.to_nano())
@@ -70,6 +67,9 @@ class Meter:
         scope = context.current()
         now = time.time_ns()
         forecast = contained("estimate", self.estimator.forecast, request, scope.attribution.task_type, now)
+        if request.units and forecast is not None:
+            stated = contained("estimate", self.biller.stated_by, request, now)
+            forecast.expected_nano = forecast.expected_nano if stated is None else stated
         request.body = None  # numbers are enough from here on: a call in flight keeps no prompt alive
         call = PaidCall(self, request, scope, now, forecast)
         if self._cost_warning is not None and forecast is not None:
@@ -109,6 +109,35 @@ class Meter:
         contained("event", self.publish, call, event)
         return event
 
+    def tell(self, told: Told) -> None:
+        """Write something that was paid for earlier; see `ports.Meter`.
+
+        What was begun in this process keeps the scope and the budgets that it was begun under, and is charged the difference.
+        """
+        call = PaidCall(self, told.request, context.current(), (told.created or 0) * 10**9 or time.time_ns(), None)
+        contained("identity", call.identify, told.key, told.created, told.group)
+        known = self.retold.known(call.id)
+        if known is not None:
+            if known.knows(told):
+                return
+            call.resume(known)
+        usage = None if told.void else told.usage
+        cost: Quote = PENDING
+        if told.void:
+            cost = FREE
+        elif not told.pending:
+            cost = contained("pricing", self.biller.quote, call.request, usage, told.model, call.started_at) or FAULT
+        event = call.event(
+            usage, (cost, None, None), Ending(told.status, model=told.model, response_id=told.response_id)
+        )
+        replaced = self.retold.by_lines(call.parent_id, whole=told.request.operation == semconv.BATCH)
+        event = emptied(event) if replaced else event
+        due = self.retold.due(call, known, event.cost_nano)
+        if call.budgets and (due is None or due):
+            contained("budget gate", self._charge, call, (due, cost[1], cost[2]), usage)
+        self.retold.keep(call.id, Known.of(call, usage, event.cost_nano, pending=told.pending))
+        contained("event", self.publish, call, event)
+
     def settle_open_calls(self) -> None:
         """End every call that is still open, as abandoned: the interpreter is about to exit, and no finaliser may run."""
         for call in list(self.open_calls):
@@ -129,7 +158,7 @@ class Meter:
     def publish(self, call: PaidCall, event: CallEvent) -> None:
         """Hand a finished event to the captures around it and to the journal."""
         for capture in call.scope.captures:
-            capture.calls.append(event)
+            capture.take(event)
         if not call.scope.suppressed:
             self.journal.append(event)
 
@@ -179,167 +208,3 @@ class Meter:
             self.estimator.doubt(call.request, call.scope.attribution.task_type, call.forecast)
         event = call.event(None, (FREE, None, None), Ending(semconv.STATUS_REFUSED, type(refusal).__name__))
         self.publish(call, event)
-
-
-class PaidCall:
-    """One paid call in flight; see `ports.Call`. What settles it first wins."""
-
-    __slots__ = (
-        "_began",
-        "_first_chunk_ns",
-        "_meter",
-        "_slot",
-        "budgets",
-        "forecast",
-        "id",
-        "on_exit",
-        "request",
-        "reservation",
-        "scope",
-        "started_at",
-    )
-
-    def __init__(
-        self, meter: Meter, request: CallRequest, scope: Scope, started_at: int, forecast: Forecast | None
-    ) -> None:
-        self._meter = meter
-        self.request = request
-        self.scope = scope
-        self.budgets: tuple[Any, ...] = scope.budgets
-        self.forecast = forecast
-        self.started_at = started_at
-        self.id = new_id(started_at)
-        self.reservation: Reservation | None = None
-        self.on_exit: Callable[[], None] | None = None
-        self._began = time.perf_counter_ns()
-        self._first_chunk_ns: int | None = None
-        self._slot = -1
-
-    def occupy(self) -> None:
-        """Note the call as in flight, as the event that it becomes if this process dies now."""
-        nano = self.charged
-        cost: Quote = NO_PRICE if nano is None else (nano, semconv.COST_ESTIMATED, ())
-        self._slot = self._meter.journal.occupy(self.event(None, (cost, None, None), _LOST))
-
-    def first_chunk(self) -> None:
-        """Mark the moment when the first piece of a stream arrived."""
-        if self._first_chunk_ns is None:
-            self._first_chunk_ns = time.perf_counter_ns() - self._began
-
-    def finish(self) -> None:
-        """End the call because the interpreter exits, with what its stream has seen."""
-        if self.on_exit is not None:
-            contained("exit", self.on_exit)
-        self.settle(None, status=semconv.STATUS_ABANDONED)
-
-    def settle(
-        self,
-        usage: Usage | None = None,
-        *,
-        status: str = semconv.STATUS_OK,
-        error_type: str | None = None,
-        model: str | None = None,
-        response_id: str | None = None,
-        attempts: int = 1,
-        billable: bool = True,
-        partial: bool = False,
-        pieces: int = 0,
-    ) -> None:
-        """End the call; see `ports.Call`."""
-        try:
-            self._meter.open_calls.remove(self)
-        except KeyError:  # settled already, or opened before a fork by the parent, who settles it
-            return
-        ending = Ending(status, error_type, model, response_id, attempts, time.perf_counter_ns() - self._began, pieces)
-        bill: Bill | None
-        stated = usage is not None and not usage.says_nothing
-        if usage is not None and stated and not partial:
-            quote = contained("pricing", self._meter.biller.quote, self.request, usage, model, self.started_at)
-            bill = None if quote is None else (quote, None, None)
-        elif not billable:
-            bill = (FREE, None, None)
-        else:
-            bill = contained("estimate", self._meter.biller.unknown, self, usage if stated else None, ending)
-        bill = bill or (FAULT, None, None)
-        if self.reservation is not None:
-            contained("budget gate", self._settle_budgets, self.reservation, bill[0], usage)
-        contained("event", self._publish, usage, bill, ending)
-
-    def event(self, usage: Usage | None, bill: Bill, ending: Ending) -> CallEvent:
-        """The event of this call."""
-        request, scope = self.request, self.scope
-        cost, low, high = bill
-        more: dict[str, Any] = scope.said
-        if usage is not None:
-            prompt, read, written, out = usage.totals()
-            more = {
-                **more,
-                "reasoning_tokens": usage.reasoning,
-                "units": usage.units,
-                "raw_usage": usage.raw,
-                "usage_notes": usage.notes,
-                "service_tier": usage.service_tier,
-                "batch": usage.batch,
-            }
-            if usage.units or not usage.says_nothing:
-                more["input_tokens"], more["cache_read_tokens"] = prompt, read
-                more["cache_write_tokens"], more["output_tokens"] = written, out
-            if "baseline_model" in more:
-                more["baseline_cost_nano"] = contained("baseline", self._baseline, usage)
-        return CallEvent(
-            id=self.id,
-            started_at=self.started_at,
-            duration_ns=ending.duration_ns,
-            first_chunk_ns=self._first_chunk_ns,
-            provider=request.provider,
-            server_address=request.server_address,
-            operation=request.operation,
-            api=request.api,
-            request_model=request.model,
-            response_model=ending.model,
-            response_id=ending.response_id,
-            service=self._meter.service,
-            stream=request.stream,
-            status=ending.status,
-            error_type=ending.error_type,
-            attempts=ending.attempts,
-            cost_nano=cost[0],
-            cost_low_nano=low,
-            cost_high_nano=high,
-            cost_status=cost[1],
-            cost_missing=cost[2],
-            price_book=self._meter.biller.book,
-            budget=self.budgets[0].name if self.budgets else None,
-            **more,
-        )
-
-    def _publish(self, usage: Usage | None, bill: Bill, ending: Ending) -> None:
-        try:
-            self._meter.publish(self, self.event(usage, bill, ending))
-        finally:
-            self._meter.journal.vacate(self._slot)
-
-    def _settle_budgets(self, reservation: Reservation, cost: Quote, usage: Usage | None) -> None:
-        # A call whose price failed us is charged what it held: the provider may well have billed it.
-        held = reservation.amount
-        self._meter.gate.settle(reservation, held if cost is FAULT else self._meter.booked(cost[0], usage, held))
-        for budget in self.budgets:
-            if budget.strength == "soft":
-                budget.settled()
-        if cost[0] is not None and cost[1] == semconv.COST_PRICED and usage is not None and self.forecast is not None:
-            task = self.scope.attribution.task_type
-            self._meter.estimator.learn(self.request, task, self.forecast, usage, cost[0])
-
-    def _baseline(self, usage: Usage) -> int | None:
-        request = msgspec.structs.replace(self.request, model=self.scope.attribution.baseline_model)
-        return self._meter.biller.quote(request, usage, None, self.started_at)[0]
-
-    @property
-    def charged(self) -> int | None:
-        """Nano-dollars that the call costs if its outcome stays unknown: what it holds, else what it was expected to cost."""
-        if self.reservation is not None and self.reservation.amount:
-            return self.reservation.amount
-        return None if self.forecast is None else self.forecast.expected_nano
-
-
-_LOST: Final = Ending(semconv.STATUS_LOST)

@@ -1,0 +1,230 @@
+"""One paid call in flight: what it holds, how it ends, the event that it becomes. May import pricing, budgets and below."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from farebox.billing import FAULT, FREE, NO_PRICE, Bill, Ending, Quote
+from farebox.budgets.gate import Reservation
+from farebox.core import semconv
+from farebox.core.context import Scope
+from farebox.core.event import CallEvent, CallRequest
+from farebox.core.guard import contained
+from farebox.core.identity import new_id, stable_id
+from farebox.core.usage import Usage
+from farebox.pricing.estimate import Forecast
+
+if TYPE_CHECKING:
+    from farebox.meter.meter import Meter
+    from farebox.meter.retold import Known
+
+
+class PaidCall:
+    """One paid call in flight; see `ports.Call`. What settles it first wins."""
+
+    __slots__ = (
+        "_began",
+        "_first_chunk_ns",
+        "_meter",
+        "_slot",
+        "budgets",
+        "forecast",
+        "id",
+        "on_exit",
+        "parent_id",
+        "request",
+        "reservation",
+        "scope",
+        "started_at",
+    )
+
+    def __init__(
+        self, meter: Meter, request: CallRequest, scope: Scope, started_at: int, forecast: Forecast | None
+    ) -> None:
+        self._meter = meter
+        self.request = request
+        self.scope = scope
+        self.budgets: tuple[Any, ...] = scope.budgets
+        self.forecast = forecast
+        self.started_at = started_at
+        self.id = new_id(started_at)
+        self.reservation: Reservation | None = None
+        self.parent_id: str | None = None
+        self.on_exit: Callable[[], None] | None = None
+        self._began = time.perf_counter_ns()
+        self._first_chunk_ns: int | None = None
+        self._slot = -1
+
+    def occupy(self) -> None:
+        """Note the call as in flight, as the event that it becomes if this process dies now."""
+        nano = self.charged
+        cost: Quote = NO_PRICE if nano is None else (nano, semconv.COST_ESTIMATED, ())
+        self._slot = self._meter.journal.occupy(self.event(None, (cost, None, None), _LOST))
+
+    def first_chunk(self) -> None:
+        """Mark the moment when the first piece of a stream arrived."""
+        if self._first_chunk_ns is None:
+            self._first_chunk_ns = time.perf_counter_ns() - self._began
+
+    def finish(self) -> None:
+        """End the call because the interpreter exits, with what its stream has seen."""
+        if self.on_exit is not None:
+            contained("exit", self.on_exit)
+        self.settle(None, status=semconv.STATUS_ABANDONED)
+
+    def settle(
+        self,
+        usage: Usage | None = None,
+        *,
+        status: str = semconv.STATUS_OK,
+        error_type: str | None = None,
+        model: str | None = None,
+        response_id: str | None = None,
+        attempts: int = 1,
+        billable: bool = True,
+        partial: bool = False,
+        pieces: int = 0,
+        unanswered: int = 0,
+        key: str | None = None,
+        created: int | None = None,
+        group: str | None = None,
+        pending: bool = False,
+    ) -> None:
+        """End the call; see `ports.Call`."""
+        try:
+            self._meter.open_calls.remove(self)
+        except KeyError:  # settled already, or opened before a fork by the parent, who settles it
+            return
+        if key is not None:
+            contained("identity", self.identify, key, created, group)
+        ending = Ending(status, error_type, model, response_id, attempts, time.perf_counter_ns() - self._began, pieces)
+        bill = self._bill(usage, ending, billable=billable, partial=partial, pending=pending)
+        if unanswered:
+            bill = contained("estimate", self._meter.biller.with_unanswered, self, bill, unanswered) or bill
+        if self.reservation is not None:
+            contained("budget gate", self._settle_budgets, self.reservation, bill[0], usage)
+        if key is not None:
+            contained("identity", self._meter.retold.settled, self, usage, bill[0], pending=pending)
+        contained("event", self._publish, usage, bill, ending)
+
+    def identify(self, key: str, created: int | None, group: str | None) -> None:
+        """Take the id of what was billed, so that whoever tells of it again means this event."""
+        provider, before = self.request.provider, self.id
+        self.id = stable_id(provider, key, seconds=created or 0)
+        self.parent_id = None if group is None else stable_id(provider, group)
+        self._meter.journal.rename(self._slot, before, self.id)
+
+    def _bill(self, usage: Usage | None, ending: Ending, *, billable: bool, partial: bool, pending: bool) -> Bill:
+        biller = self._meter.biller
+        if pending:
+            return contained("estimate", biller.pending, self, ending) or (FAULT, None, None)
+        stated = usage is not None and not usage.says_nothing
+        if usage is not None and stated and not partial:
+            quote = contained("pricing", biller.quote, self.request, usage, ending.model, self.started_at)
+            if quote is None or quote[0] is not None or usage.raw is not None or self.expected is None:
+                return (quote or FAULT, None, None)
+        if not billable:
+            return (FREE, None, None)
+        bill = contained("estimate", biller.unknown, self, usage if stated and partial else None, ending)
+        return bill or (FAULT, None, None)
+
+    def resume(self, known: Known) -> None:
+        """Be the call that was begun earlier: its time, and its scope where that is still known."""
+        self.started_at = known.began
+        if known.scope is not None:
+            self.scope = known.scope
+            self.budgets = known.scope.budgets
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether it is a batch as a whole."""
+        return self.request.operation == semconv.BATCH
+
+    def event(self, usage: Usage | None, bill: Bill, ending: Ending) -> CallEvent:
+        """The event of this call."""
+        request, scope = self.request, self.scope
+        cost, low, high = bill
+        more: dict[str, Any] = scope.said
+        if usage is not None:
+            prompt, read, written, out = usage.totals()
+            more = {
+                **more,
+                "reasoning_tokens": usage.reasoning,
+                "units": usage.units,
+                "raw_usage": usage.raw,
+                "usage_notes": usage.notes,
+                "service_tier": usage.service_tier,
+                "batch": usage.batch,
+            }
+            if usage.units or not usage.says_nothing:
+                more["input_tokens"], more["cache_read_tokens"] = prompt, read
+                more["cache_write_tokens"], more["output_tokens"] = written, out
+            if "baseline_model" in more:
+                more["baseline_cost_nano"] = contained("baseline", self._baseline, usage)
+        return CallEvent(
+            id=self.id,
+            started_at=self.started_at,
+            duration_ns=ending.duration_ns,
+            first_chunk_ns=self._first_chunk_ns,
+            provider=request.provider,
+            server_address=request.server_address,
+            operation=request.operation,
+            api=request.api,
+            request_model=request.model,
+            response_model=ending.model,
+            response_id=ending.response_id,
+            service=self._meter.service,
+            stream=request.stream,
+            status=ending.status,
+            error_type=ending.error_type,
+            attempts=ending.attempts,
+            cost_nano=cost[0],
+            cost_low_nano=low,
+            cost_high_nano=high,
+            cost_status=cost[1],
+            cost_missing=cost[2],
+            price_book=self._meter.biller.book,
+            budget=self.budgets[0].name if self.budgets else None,
+            parent_id=self.parent_id or scope.parent_id,
+            **more,
+        )
+
+    def _publish(self, usage: Usage | None, bill: Bill, ending: Ending) -> None:
+        try:
+            self._meter.publish(self, self.event(usage, bill, ending))
+        finally:
+            self._meter.journal.vacate(self._slot)
+
+    def _settle_budgets(self, reservation: Reservation, cost: Quote, usage: Usage | None) -> None:
+        # A call whose price failed us is charged what it held: the provider may well have billed it.
+        held = reservation.amount
+        self._meter.gate.settle(reservation, held if cost is FAULT else self._meter.booked(cost[0], usage, held))
+        for budget in self.budgets:
+            if budget.strength == "soft":
+                budget.settled()
+        if cost[0] is not None and cost[1] == semconv.COST_PRICED and usage is not None and self.forecast is not None:
+            task = self.scope.attribution.task_type
+            self._meter.estimator.learn(self.request, task, self.forecast, usage, cost[0])
+
+    def _baseline(self, usage: Usage) -> int | None:
+        request = msgspec.structs.replace(self.request, model=self.scope.attribution.baseline_model)
+        return self._meter.biller.quote(request, usage, None, self.started_at)[0]
+
+    @property
+    def expected(self) -> int | None:
+        """Nano-dollars that the call was expected to cost, or None."""
+        return None if self.forecast is None else self.forecast.expected_nano
+
+    @property
+    def charged(self) -> int | None:
+        """Nano-dollars that the call costs if its outcome stays unknown: what it holds, else what it was expected to cost."""
+        if self.reservation is not None and self.reservation.amount:
+            return self.reservation.amount
+        return self.expected
+
+
+_LOST: Final = Ending(semconv.STATUS_LOST)
