@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Final, Protocol
 
 import msgspec
@@ -10,7 +11,7 @@ from farebox.core import semconv
 from farebox.core.event import CallRequest
 from farebox.core.guard import contained, logger
 from farebox.core.usage import Usage
-from farebox.pricing.estimate import Estimator, Forecast
+from farebox.pricing.estimate import Estimator, Forecast, Seen, seen_output
 
 Quote = tuple[int | None, str, tuple[str, ...]]
 """Nano-dollars (None when unknown), cost status, and what had no price."""
@@ -23,6 +24,8 @@ NO_PRICE: Final[Quote] = (None, semconv.COST_UNPRICED, ("model",))
 PENDING: Final[Quote] = (None, semconv.COST_UNPRICED, ("usage (not finished when it was last seen)",))
 FAULT: Final[Quote] = (None, semconv.COST_UNPRICED, ("fault",))
 """Pricing itself failed."""
+_COUNTABLE: Final = frozenset({semconv.OPENAI, semconv.AZURE})
+"""Whose models have one of the vocabularies that can be counted with here."""
 _WARNED_AT_MOST: Final = 1_000
 
 
@@ -52,6 +55,8 @@ class Ending(msgspec.Struct, frozen=True, gc=False):
         attempts: how often it was sent.
         duration_ns: how long it took, or None.
         pieces: chunks of a stream that arrived.
+        text: what they said, as far as it was looked at; counted, and never kept.
+        share: how many times more arrived than `text` holds.
     """
 
     status: str
@@ -61,6 +66,13 @@ class Ending(msgspec.Struct, frozen=True, gc=False):
     attempts: int = 1
     duration_ns: int | None = None
     pieces: int = 0
+    text: str | None = None
+    share: Fraction = Fraction(1)
+
+
+def _at_least(seen: Seen, stated: int) -> Seen:
+    """What arrived, where the provider has counted `stated` tokens of it already."""
+    return Seen(max(seen.low, stated), max(seen.likely, stated), max(seen.high, stated))
 
 
 class Opened(Protocol):
@@ -135,26 +147,46 @@ class Biller:
     def unknown(self, call: Opened, usage: Usage | None, ending: Ending) -> Bill:
         """The cost of a call whose usage never came, or only in part (`usage`), with its bounds.
 
-        A stream that ended in order produced about a token a piece. Otherwise the outcome is unknown: the provider may have gone on
+        A stream that ended in order produced what arrived. Otherwise the outcome is unknown: the provider may have gone on
         after the reader left, so the call is charged what was held for it, and the bounds say how far that may be off.
         """
-        forecast, pieces = call.forecast, ending.pieces
+        forecast = call.forecast
         if forecast is None or forecast.expected_nano is None:
             return NO_PRICE, None, None
+        seen = self._seen(call, ending)
         upper = self._estimator.upper_nano(forecast) or 0
-        seen = -int(-(forecast.input_tokens * forecast.input_rate + pieces * forecast.output_rate) // 1000)
-        nano: int | None
         if usage is not None:
-            seen = self.quote(call.request, usage, ending.model, call.started_at)[0] or 0
-            produced = max(pieces, forecast.output_tokens, int(usage.units.get(semconv.OUTPUT, 0)))
-            whole = msgspec.structs.replace(usage, units={**usage.units, semconv.OUTPUT: produced})
-            nano = self.quote(call.request, whole, ending.model, call.started_at)[0]
-        elif ending.status == semconv.STATUS_OK and pieces:
-            nano = seen
+            seen = _at_least(seen, int(usage.units.get(semconv.OUTPUT, 0)))
+            low, likely, most = (
+                self._with_output(call, usage, ending, tokens) for tokens in (seen.low, seen.likely, seen.high)
+            )
+            charged = self._with_output(call, usage, ending, max(seen.likely, forecast.output_tokens))
+            nano = likely if ending.status == semconv.STATUS_OK else charged
         else:
-            nano = max(seen, call.charged or 0)
-        nano = seen if nano is None else nano
-        return (nano, semconv.COST_ESTIMATED, ()), min(seen, nano), max(upper, nano)
+            low = self._estimator.lower_nano(forecast) + int(seen.low * forecast.output_rate // 1000)
+            likely, most = (
+                -int(-(forecast.input_tokens * forecast.input_rate + tokens * forecast.output_rate) // 1000)
+                for tokens in (seen.likely, seen.high)
+            )
+            ended = ending.status == semconv.STATUS_OK and ending.pieces
+            nano = likely if ended else max(likely, call.charged or 0)
+        return (nano, semconv.COST_ESTIMATED, ()), min(low, nano), max(upper, most, nano)
+
+    def _seen(self, call: Opened, ending: Ending) -> Seen:
+        request = call.request
+        return seen_output(
+            ending.text,
+            ending.pieces,
+            ending.share,
+            ending.model or request.model or "",
+            countable=request.provider in _COUNTABLE,
+        )
+
+    def _with_output(self, call: Opened, usage: Usage, ending: Ending, tokens: int) -> int:
+        """Nano-dollars of a usage whose output was `tokens`."""
+        units = {**usage.units, semconv.OUTPUT: tokens}
+        whole = msgspec.structs.replace(usage, units={name: count for name, count in units.items() if count})
+        return self.quote(call.request, whole, ending.model, call.started_at)[0] or 0
 
     def pending(self, call: Opened, ending: Ending) -> Bill:
         """The cost of work that was begun and goes on: what it is expected to cost, until its usage is told of."""

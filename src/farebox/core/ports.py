@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any, Protocol
 
 from farebox.core.answers import Cursor, Latency, Moment, Point, Summary
@@ -29,6 +30,9 @@ class Call(Protocol):
         billable: bool = True,
         partial: bool = False,
         pieces: int = 0,
+        text: str | None = None,
+        share: Fraction = Fraction(1),
+        unanswered: int = 0,
         key: str | None = None,
         created: int | None = None,
         group: str | None = None,
@@ -47,6 +51,9 @@ class Call(Protocol):
                 ever stood): the cost is then 0. True with `usage=None` means that nobody knows: the cost is estimated.
             partial: `usage` covers only what was seen before the stream was cut; the rest is estimated.
             pieces: chunks of a stream that arrived, for the estimate when usage is missing.
+            text: what the pieces said, as far as they were looked at, to be counted and forgotten; None: they were not.
+            share: how many times more arrived than `text` holds.
+            unanswered: attempts before the last that were sent and never answered: each may have been billed.
             key: the provider's own id of what was billed, where it may be told of again; see `Told`.
             created: when the provider made it, seconds since the epoch; see `Told`.
             group: see `Told`.

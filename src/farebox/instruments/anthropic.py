@@ -15,6 +15,7 @@ from farebox.extraction.anthropic import merge
 from farebox.instruments.hook import Answer, Endpoint, Hook, Instrument, Reading
 from farebox.instruments.pieces import events
 from farebox.instruments.reading import member, moment, read
+from farebox.instruments.retries import before_retry
 from farebox.instruments.stainless import Stainless
 
 
@@ -130,6 +131,14 @@ ENDPOINTS: Final = (
     Endpoint("v1/sessions/{}", *_SESSIONS, method="get", told=told_sessions),
 )
 
+RETRIES: Final = (
+    ("SyncAPIClient._sleep_for_retry", "newer releases"),
+    ("AsyncAPIClient._sleep_for_retry", "newer releases"),
+    ("SyncAPIClient._retry_request", "older releases"),
+    ("AsyncAPIClient._retry_request", "older releases"),
+)
+"""What is called before a retry, and in which releases."""
+
 INSTRUMENT: Final = Instrument(
     name="anthropic",
     distribution="anthropic",
@@ -137,6 +146,7 @@ INSTRUMENT: Final = Instrument(
     hooks=(
         Hook("anthropic._base_client", "SyncAPIClient.request", "call"),
         Hook("anthropic._base_client", "AsyncAPIClient.request", "coroutine"),
+        *(Hook("anthropic._base_client", name, around=before_retry, only=when) for name, when in RETRIES),
     ),
     dialect=Stainless(ENDPOINTS, own=semconv.ANTHROPIC),
 )

@@ -15,6 +15,7 @@ from farebox.core.guard import contained
 from farebox.instruments.hook import Endpoint, Found, Pieces, Place, Reading
 from farebox.instruments.observation import usage_of
 from farebox.instruments.reading import decode
+from farebox.instruments.sending import Sending
 
 
 class Fetching:
@@ -27,7 +28,7 @@ class Fetching:
         tell: what learns of each thing.
 
     Attributes:
-        says_nothing, lines, attempts, pieces, last, probe, quiet, hides, release: as for an `Observation`.
+        says_nothing, lines, attempts, pieces, last, probe, quiet, kept, said, hides, release, sending: as for an `Observation`.
     """
 
     __slots__ = (
@@ -39,11 +40,14 @@ class Fetching:
         "_tell",
         "attempts",
         "hides",
+        "kept",
         "last",
         "pieces",
         "probe",
         "quiet",
         "release",
+        "said",
+        "sending",
         "settled",
     )
 
@@ -57,11 +61,14 @@ class Fetching:
         self._collector: Pieces | None = None
         self.attempts = 1
         self.hides = False
+        self.kept: list[Any] = []
         self.last: Any = None
         self.pieces = 0
         self.probe: Any = id
         self.quiet: Any = None
         self.release: Callable[[], None] | None = None
+        self.said: Callable[[Any], Any] | None = None
+        self.sending: Sending | None = None
         self.settled = False
 
     @property

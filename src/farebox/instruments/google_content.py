@@ -66,6 +66,7 @@ class GeneratedPieces:
 
     probe: Final = attrgetter("body")
     quiet: Final = None
+    said: Final = None
 
     def __init__(self, row: Answer, asked: tuple[str, ...]) -> None:
         self._row = row

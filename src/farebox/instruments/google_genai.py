@@ -17,6 +17,7 @@ from farebox.core.scoped import Scoping, scoped
 from farebox.instruments import google_content, google_interactions, google_jobs, google_media, providers
 from farebox.instruments.hook import Endpoint, Hook, Instrument, Place, Sent, WireOptions
 from farebox.instruments.paths import Paths, names
+from farebox.instruments.retries import attempt_once, attempt_once_async
 
 _DEFAULT_ATTEMPTS: Final = 5
 """`HttpRetryOptions.attempts` when retry options are given without a count (google-genai 3.4, `_RETRY_ATTEMPTS`)."""
@@ -118,6 +119,8 @@ INSTRUMENT: Final = Instrument(
         Hook(_CLIENT, "BaseApiClient.async_request", "coroutine"),
         Hook(_CLIENT, "BaseApiClient.request_streamed", "generator"),
         Hook(_CLIENT, "BaseApiClient.async_request_streamed", "coroutine_generator"),
+        Hook(_CLIENT, "BaseApiClient._request_once", around=attempt_once),
+        Hook(_CLIENT, "BaseApiClient._async_request_once", around=attempt_once_async),
         *google_interactions.HOOKS,
         Hook(_MODELS, "Models.generate_content", around=share_parent),
         Hook(_MODELS, "Models.generate_content_stream", around=share_parent),

@@ -97,6 +97,7 @@ class Pieces(Protocol):
     Attributes:
         probe: looks at a piece in C; may raise AttributeError.
         quiet: what `probe` gives for pieces that say nothing: those are not noted.
+        said: gets from a piece what holds its text, in C; may raise AttributeError. None: usage comes with every piece.
     """
 
     @property
@@ -107,6 +108,11 @@ class Pieces(Protocol):
     @property
     def quiet(self) -> Any:
         """What `probe` gives for most pieces."""
+        ...
+
+    @property
+    def said(self) -> Callable[[Any], Any] | None:
+        """Gets what holds a piece's text."""
         ...
 
     def note(self, piece: Any) -> None:
@@ -298,8 +304,8 @@ class HookState(msgspec.Struct, frozen=True):
         distribution: name of the SDK on the package index.
         version: installed version, or None.
         target: the function.
-        state: "hooked", "waiting" (the SDK is not imported yet), "missing" (this version has no such function), "absent" (not
-            installed), "faulty" or "undone".
+        state: "hooked", "waiting" (the SDK is not imported yet), "missing" (this version has no such function), "other_release"
+            (nor need it: only other releases do), "absent" (not installed), "faulty" or "undone".
         detail: more, in words.
     """
 
@@ -307,5 +313,5 @@ class HookState(msgspec.Struct, frozen=True):
     distribution: str
     version: str | None
     target: str
-    state: Literal["hooked", "waiting", "missing", "absent", "faulty", "undone"]
+    state: Literal["hooked", "waiting", "missing", "other_release", "absent", "faulty", "undone"]
     detail: str = ""

@@ -8,23 +8,28 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, Final
 
 import msgspec
 
 from farebox.core import semconv
 from farebox.core.event import CallRequest
-from farebox.core.guard import contained
+from farebox.core.guard import attempt, contained
 from farebox.core.ports import Call
 from farebox.core.usage import Count, Usage
 from farebox.extraction.read import read as read_usage
 from farebox.instruments import outcome
 from farebox.instruments.hook import Endpoint, Pieces, Reading
-from farebox.instruments.pieces import bare
+from farebox.instruments.pieces import bare, words
 from farebox.instruments.reading import decode, header, read
+from farebox.instruments.sending import Sending
 
 _UNSEEN: Final = object()
 """What no probe ever gives: the first piece of a stream is always noted."""
+
+HEARD: Final = 4096
+"""Pieces of a stream whose text is kept until it ends: what is beyond them is reckoned by what is in them."""
 
 _open: Final[weakref.WeakSet[Observation]] = weakref.WeakSet()
 """Streams that have not ended. The interpreter runs no finaliser for them at its exit."""
@@ -43,11 +48,14 @@ class Observation:
     Attributes:
         attempts: how often the request was sent, where the answer says so.
         pieces: pieces of the stream that arrived, counted by the loop that hands them on.
+        kept: what holds the text of the first of them.
         last: the last of them.
         probe: looks at a piece, see `Pieces`.
         quiet: what the probe gives for pieces that say nothing.
+        said: gets from a piece what holds its text; None: that is not needed.
         hides: whether a chunk with usage alone was asked for by us, and is not handed on.
         release: called when the call has ended.
+        sending: what was learned while it was sent.
     """
 
     __slots__ = (
@@ -62,11 +70,14 @@ class Observation:
         "_provider",
         "attempts",
         "hides",
+        "kept",
         "last",
         "pieces",
         "probe",
         "quiet",
         "release",
+        "said",
+        "sending",
     )
 
     def __init__(self, endpoint: Endpoint, body: Any) -> None:
@@ -80,11 +91,14 @@ class Observation:
         self._provider: str | None = None
         self.attempts = 1
         self.hides = False
+        self.kept: list[Any] = []
         self.last: Any = None
         self.pieces = 0
         self.probe: Any = bool
         self.quiet: Any = _UNSEEN
         self.release: Callable[[], None] | None = None
+        self.said: Callable[[Any], Any] | None = None
+        self.sending: Sending | None = None
 
     def watches(self, call: Call, request: CallRequest) -> None:
         """The call was opened: from here on it will be settled, whatever happens."""
@@ -155,7 +169,7 @@ class Observation:
         """Get ready for the pieces of a stream."""
         if self._endpoint.pieces is not None:
             self._collector = self._endpoint.pieces(self._endpoint.answer, self._asked)
-            self.probe = self._collector.probe
+            self.probe, self.said = self._collector.probe, self._collector.said
         self._process = os.getpid()
         _open.add(self)
 
@@ -168,7 +182,21 @@ class Observation:
                 contained("mark the first chunk", call.first_chunk)
         if collector is not None and call is not None:
             contained("read a chunk", collector.note, piece)
+            self._hear(piece)
         return self.hides and bool(contained("read a chunk", bare, piece))
+
+    def _hear(self, piece: Any) -> None:
+        """Keep the text of a piece that is not of the commonest kind: the loop keeps the others'."""
+        if self.said is not None and len(self.kept) < HEARD:
+            said = attempt(self.said, piece, on_error=lambda _error: None)
+            if said is not None:
+                self.kept.append(said)
+
+    def _text(self) -> tuple[str | None, Fraction]:
+        """What was heard, and how many times more arrived; only wanted where usage did not come."""
+        if self.said is None or not self.kept:
+            return None, Fraction(1)
+        return words(self.kept), Fraction(max(self.pieces, HEARD), HEARD) if len(self.kept) >= HEARD else Fraction(1)
 
     def exhausted(self) -> None:
         """The stream came to its end."""
@@ -198,6 +226,11 @@ class Observation:
         call, self._call = self._call, None
         if call is None:
             return
+        sent = self.sending
+        text, share = (
+            (None, Fraction(1)) if reading.whole else contained("hear a stream", self._text) or (None, Fraction(1))
+        )
+        self.kept = []
         usage = contained("extract usage", self._usage, reading)
         if usage is None and ended is None and self._derived and not reading.pending:
             usage = Usage(units=self._derived)  # a reader who leaves early is billed all the same
@@ -207,10 +240,13 @@ class Observation:
             error_type=ended.error_type if ended else None,
             model=reading.model,
             response_id=reading.id,
-            attempts=max(self.attempts, ended.attempts) if ended else self.attempts,
+            attempts=max(self.attempts, 1 if ended is None else ended.attempts, 1 if sent is None else sent.attempts),
+            unanswered=0 if sent is None else sent.unanswered,
             billable=not reading.void and (ended is None or ended.billable or reading.usage is not None),
             partial=reading.usage is not None and not reading.whole,
             pieces=self.pieces,
+            text=text,
+            share=share,
             key=reading.key,
             created=reading.created,
             group=reading.group,

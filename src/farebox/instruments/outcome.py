@@ -86,6 +86,11 @@ def of(error: BaseException, *, streaming: bool = False, pieces: int = 0) -> Out
     return Outcome(semconv.STATUS_ERROR, name, billable, attempts(_request(error)), answer)
 
 
+def may_have_been_sent(error: BaseException | None) -> bool:
+    """Whether the provider may have billed an attempt that ended in this error, and not answered it with one of its own."""
+    return isinstance(error, Exception) and not (_refused(error, streaming=False) or _unsent(error))
+
+
 def _carried(error: Exception) -> Any:
     """`LengthFinishReasonError` and its like carry the completion; a response that fails validation, its body."""
     completion = getattr(error, "completion", None)

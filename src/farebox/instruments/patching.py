@@ -21,7 +21,7 @@ from farebox.instruments.wrapper import Layer
 
 __all__ = ["Installed", "WireOptions", "install"]
 
-State = Literal["hooked", "waiting", "missing", "absent", "faulty", "undone"]
+State = Literal["hooked", "waiting", "missing", "other_release", "absent", "faulty", "undone"]
 
 _lock: Final = threading.RLock()
 """Held while attributes of an SDK are exchanged; never while user code runs."""
@@ -59,6 +59,8 @@ class _Seat:
             self._parent = getattr(self._parent, part, None)
         # Read from `vars`: restoring what `getattr` gives would turn a descriptor into something else.
         found = None if self._parent is None else vars(self._parent).get(self._name)
+        if found is None and self.hook.only:
+            return "other_release", f"{self.hook.target} is there in {self.hook.only}"
         if found is None:
             return "missing", f"{self.hook.target} is not there in this version"
         layer = next(_layers(found), None)

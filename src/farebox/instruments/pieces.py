@@ -26,6 +26,7 @@ class UsagePieces:
 
     probe: Final = attrgetter("usage")
     quiet: Final = None
+    said: Final = attrgetter("choices")
 
     def __init__(self, row: Answer, asked: tuple[str, ...]) -> None:
         self._row = row
@@ -52,6 +53,26 @@ class UsagePieces:
         reading.usage = _hidden(last)
         reading.whole = reading.usage is not None
         return reading
+
+
+def words(kept: list[Any]) -> str:
+    """The text in what `Pieces.said` gave of a stream's pieces: deltas, events' parts, or lists of choices."""
+    return "".join(_words(part) for part in kept)
+
+
+def _words(part: Any) -> str:
+    if isinstance(part, str):
+        return part
+    if isinstance(part, list):
+        return "".join(_words(member(choice, "delta") or member(choice, "text")) for choice in part)
+    if part is None:
+        return ""
+    found = [
+        member(part, name) for name in ("content", "text", "partial_json", "thinking", "reasoning_content", "refusal")
+    ]
+    calls = member(part, "tool_calls")
+    found += [member(member(call, "function"), "arguments") for call in (calls if isinstance(calls, list) else ())]
+    return "".join(text for text in found if isinstance(text, str))
 
 
 def bare(piece: Any) -> bool:
@@ -90,6 +111,8 @@ class EventPieces:
     """
 
     __slots__ = ("_asked", "_ends", "_homes", "_kind", "_merge", "_reading", "_row", "probe", "quiet")
+
+    said: Final = attrgetter("delta")
 
     def __init__(
         self,

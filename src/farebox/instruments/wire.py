@@ -25,7 +25,7 @@ class Scanner:
         content_type: of the response; decides how the bytes are framed.
     """
 
-    __slots__ = ("_buffer", "_frames", "_seen", "last", "pieces", "probe", "quiet")
+    __slots__ = ("_buffer", "_frames", "_seen", "kept", "last", "pieces", "probe", "quiet", "said")
 
     def __init__(self, seen: Observation | Fetching, content_type: str) -> None:
         self._seen = seen
@@ -35,6 +35,8 @@ class Scanner:
         self.last: Any = None
         self.probe: Any = bool
         self.quiet: Any = None
+        self.said = None
+        self.kept: list[Any] = []
 
     def note(self, chunk: bytes) -> bool:
         """Take in the next bytes; all of them are handed on."""

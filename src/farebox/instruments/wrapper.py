@@ -7,13 +7,13 @@ the answer to its observation. Errors of the SDK never pass through the generato
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 from farebox.core.event import CallRequest
 from farebox.core.guard import attempt, contained
 from farebox.core.ports import Call, Meter
+from farebox.instruments import sending
 from farebox.instruments.fetching import Fetching
 from farebox.instruments.hook import Around, Endpoint, Hook, Instrument, Sent, Shape, WireOptions
 from farebox.instruments.observation import Observation
@@ -23,21 +23,6 @@ from farebox.instruments.streams import Watcher, attach, attach_bytes, response_
 Step: TypeAlias = Callable[[], Any]
 Flow: TypeAlias = Generator[Step, Any, Any]
 
-
-class Sending:
-    """One call while it is being sent."""
-
-    __slots__ = ("going_on",)
-
-    def __init__(self) -> None:
-        self.going_on = True
-
-
-_inside: Final[ContextVar[Sending | None]] = ContextVar("farebox_inside_call", default=None)
-"""The metered call that is being sent in this context: what it calls in turn is part of it.
-
-A value that ends with the call, because a task that is born inside inherits this context and may outlive the call.
-"""
 
 RAISE: Final = object()
 """A flow's result that tells its driver to let the error of the last step go on."""
@@ -100,7 +85,7 @@ class Layer:
             endpoint = (
                 contained("route a call", dialect.route, args, kwargs) if self.active and dialect is not None else None
             )
-            if endpoint is None or ((outer := _inside.get()) is not None and outer.going_on):
+            if endpoint is None or sending.current() is not None:
                 return wrapped(*args, **kwargs)
             return driver(flow(self, endpoint, wrapped, instance, args, kwargs))
 
@@ -127,18 +112,19 @@ def flow(  # noqa: PLR0917 - wrapt's four, and what was found out on the way
         BudgetExceeded: before the first step: nothing is sent.
     """
     opened: Opened | None = contained("open a call", open_call, layer, endpoint, instance, args, kwargs)
-    sending = Sending()
-    _inside.set(sending)
+    now = sending.Sending()
+    sending.inside.set(now)
     try:
         if opened is not None:
             seen, sent, args, kwargs = opened
         answer = yield partial(wrapped, *args, **kwargs)
     finally:
         # Not `reset`: a coroutine may be closed from another context, where a token raises.
-        sending.going_on = False
-        _inside.set(None)
+        now.going_on = False
+        sending.inside.set(None)
     if opened is None:
         return RAISE if type(answer) is Raised else answer
+    seen.sending = now
     if type(answer) is Raised:
         seen.failed(answer.error)
         return RAISE

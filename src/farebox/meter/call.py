@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -21,6 +22,9 @@ from farebox.pricing.estimate import Forecast
 if TYPE_CHECKING:
     from farebox.meter.meter import Meter
     from farebox.meter.retold import Known
+
+
+_ALL: Final = Fraction(1)
 
 
 class PaidCall:
@@ -88,6 +92,8 @@ class PaidCall:
         billable: bool = True,
         partial: bool = False,
         pieces: int = 0,
+        text: str | None = None,
+        share: Fraction = _ALL,
         unanswered: int = 0,
         key: str | None = None,
         created: int | None = None,
@@ -101,7 +107,8 @@ class PaidCall:
             return
         if key is not None:
             contained("identity", self.identify, key, created, group)
-        ending = Ending(status, error_type, model, response_id, attempts, time.perf_counter_ns() - self._began, pieces)
+        took = time.perf_counter_ns() - self._began
+        ending = Ending(status, error_type, model, response_id, attempts, took, pieces, text, share)
         bill = self._bill(usage, ending, billable=billable, partial=partial, pending=pending)
         if unanswered:
             bill = contained("estimate", self._meter.biller.with_unanswered, self, bill, unanswered) or bill

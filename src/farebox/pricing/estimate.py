@@ -15,6 +15,7 @@ import msgspec
 from farebox.core import semconv
 from farebox.core.event import CallRequest
 from farebox.core.usage import Usage
+from farebox.pricing.tokens import count_at_once
 
 TOKENS_PER_3_BYTES: Final = 2
 """An upper estimate for text: the fewest bytes a token, over English, code, Chinese, JSON and emoji on two vocabularies, are 1.63."""
@@ -24,6 +25,12 @@ FRAMING_TOKENS: Final = 16
 
 MEDIA_BYTES: Final = 3_000
 """What one attached image, sound or file is taken for, in bytes of text: 2,000 tokens until the model is known better."""
+
+FEWEST_TOKENS_BYTES: Final = 6
+"""Bytes a token that no common text exceeds by much: the lower end of an estimate. English has 4.8."""
+
+USUAL_TOKENS_BYTES: Final = 4
+"""Bytes a token of what models write, between English (4.8), code (3.6) and Chinese (2.6 to 4.4)."""
 
 _INLINE_BYTES: Final = 2_048
 _MEDIA_KEYS: Final = frozenset({"data", "url", "image_url", "file_data", "fileData", "b64_json"})
@@ -68,6 +75,35 @@ class Forecast(msgspec.Struct, gc=False):
     expected_nano: int | None = None
     input_rate: int | Fraction = 0
     output_rate: int | Fraction = 0
+
+
+class Seen(msgspec.Struct, frozen=True, gc=False):
+    """Output that arrived before a stream ended without its usage, in tokens: at least, probably, at most. Hidden reasoning is not in it."""
+
+    low: int = 0
+    likely: int = 0
+    high: int = 0
+
+
+def seen_output(text: str | None, pieces: int, share: Fraction, model: str, *, countable: bool) -> Seen:
+    """Tokens of what arrived.
+
+    Args:
+        text: what arrived; None when it was not looked at: then a piece is taken for a token.
+        pieces: how many pieces arrived.
+        share: how many times more arrived than `text` holds.
+        model: whose vocabulary counts it.
+        countable: whether one of OpenAI's vocabularies is the model's.
+    """
+    if text is None:
+        return Seen(0, pieces, pieces)
+    exact = count_at_once(text, model) if countable and text else None
+    size = _text_size(text)
+    if exact is not None:
+        tokens = -int(-exact * share // 1)
+        return Seen(tokens, tokens, tokens) if share == 1 else Seen(exact, tokens, tokens * 2)
+    least, most = size // FEWEST_TOKENS_BYTES, -(-size * TOKENS_PER_3_BYTES // 3)
+    return Seen(least, -int(-size * share // USUAL_TOKENS_BYTES), -int(-most * share // 1))
 
 
 class _Learned:
@@ -131,6 +167,10 @@ class Estimator:
         tokens_out = max(forecast.output_tokens, self._assumed if forecast.cap is None else forecast.cap)
         upper = cold_input(forecast.size) * forecast.input_rate + tokens_out * forecast.output_rate
         return max(forecast.expected_nano, -int(-upper // 1000))
+
+    def lower_nano(self, forecast: Forecast) -> int:
+        """Nano-dollars of the input alone, if its text is dense."""
+        return int(forecast.size // FEWEST_TOKENS_BYTES * forecast.input_rate // 1000)
 
     def learn(
         self, request: CallRequest, task_type: str | None, forecast: Forecast, usage: Usage, cost_nano: int

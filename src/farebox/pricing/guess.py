@@ -14,12 +14,10 @@ from farebox.core.money import Money
 from farebox.pricing import installed
 from farebox.pricing.ask import count_by
 from farebox.pricing.book import Book
-from farebox.pricing.estimate import Estimator
+from farebox.pricing.estimate import FEWEST_TOKENS_BYTES, Estimator
 from farebox.pricing.tokens import count_exactly
 
 _PROVIDERS: Final = (semconv.OPENAI, semconv.ANTHROPIC, semconv.GOOGLE)
-_FEWEST_TOKENS_BYTES: Final = 6
-"""Bytes a token that no common text exceeds by much: the lower end of an estimate. English has 4.8."""
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -91,7 +89,7 @@ def estimate(
     tokens = forecast.input_tokens if exact is None else exact
     if forecast.expected_nano is None:
         return Estimate(None, None, None, tokens, how)
-    least = forecast.size // _FEWEST_TOKENS_BYTES if exact is None else exact
+    least = forecast.size // FEWEST_TOKENS_BYTES if exact is None else exact
     expected = tokens * forecast.input_rate + forecast.output_tokens * forecast.output_rate
     return Estimate(_money(least * forecast.input_rate), _money(expected), None, tokens, how)
 

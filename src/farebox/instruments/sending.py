@@ -1,0 +1,43 @@
+"""The metered call that is being sent in this context, and what is learned of it meanwhile. Imports the standard library only."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Final
+
+
+class Sending:
+    """One call while it is being sent.
+
+    Attributes:
+        going_on: whether it still is. A value that ends with the call, because a task that is born inside inherits the context and
+            may outlive the call.
+        attempts: how often the request was sent so far.
+        unanswered: attempts that were sent and got no answer, so that the SDK sent the request again: each may have been billed.
+        begun: whether an attempt began, where attempts are seen one by one.
+        doubtful: whether the last attempt may have been sent and got no answer.
+    """
+
+    __slots__ = ("attempts", "begun", "doubtful", "going_on", "unanswered")
+
+    def __init__(self) -> None:
+        self.going_on = True
+        self.attempts = 1
+        self.unanswered = 0
+        self.begun = False
+        self.doubtful = False
+
+    def again(self, *, unanswered: bool) -> None:
+        """The SDK sends the request once more."""
+        self.attempts += 1
+        self.unanswered += unanswered
+
+
+inside: Final[ContextVar[Sending | None]] = ContextVar("farebox_inside_call", default=None)
+"""What a function calls in turn while its call is being sent is part of that call."""
+
+
+def current() -> Sending | None:
+    """The call that is being sent here, or None."""
+    sending = inside.get()
+    return sending if sending is not None and sending.going_on else None
