@@ -1,35 +1,29 @@
-"""OpenAI's wire format: chat completions, completions, embeddings, input-token counts. Imports testing only."""
+"""OpenAI's wire format: chat completions, completions, embeddings. Imports testing only."""
 
 from __future__ import annotations
 
 import base64
-import itertools
 import math
 import struct
 from collections.abc import Iterator
 from typing import Any, Final
 
 from farebox.testing import prompt, tokens
+from farebox.testing.store import BadRequestError
 from farebox.testing.wire import (
     Answer,
-    BadRequestError,
     Chunk,
     Habits,
     Json,
     Received,
     Speech,
     grouped,
+    identifier,
     required,
     server_sent,
 )
 
 EMBEDDING_SIZE: Final = 1536
-_ids: Final = itertools.count(1)
-
-
-def identifier(prefix: str) -> str:
-    """An id of the provider's look, unique in this process."""
-    return f"{prefix}{next(_ids):024x}"
 
 
 def error(status: int, message: str) -> Json:
@@ -73,7 +67,7 @@ def chat(request: Received, habits: Habits, deployment: str | None = None) -> An
     length = speech.length * choices
 
     def usage(output: int) -> Json:
-        return chat_usage(prompt_tokens, cached, output, speech.hidden * choices)
+        return habits.laid(chat_usage(prompt_tokens, cached, output, speech.hidden * choices))
 
     head = {"id": identifier("chatcmpl-"), "created": request.at_ns // 10**9, "model": model, "service_tier": "default"}
     if body.get("stream"):
@@ -132,7 +126,8 @@ def completions(request: Received, habits: Habits, deployment: str | None = None
     length = len(parts) * choices
 
     def usage(output: int) -> Json:
-        return {"prompt_tokens": prompt_tokens, "completion_tokens": output, "total_tokens": prompt_tokens + output}
+        total = prompt_tokens + output
+        return habits.laid({"prompt_tokens": prompt_tokens, "completion_tokens": output, "total_tokens": total})
 
     head = {
         "id": identifier("cmpl-"),
@@ -173,7 +168,7 @@ def vector(text: object, size: int) -> list[float]:
     return [math.sqrt(2 / size) * math.sin(seed * (index + 0.5)) for index in range(size)]
 
 
-def embeddings(request: Received, habits: Habits, deployment: str | None = None) -> Answer:  # noqa: ARG001 - the shape of every endpoint
+def embeddings(request: Received, habits: Habits, deployment: str | None = None) -> Answer:
     """POST /embeddings, as floats or base64 (which the SDK asks for by itself)."""
     body = request.body
     model = deployment or required(body, "model")
@@ -192,6 +187,6 @@ def embeddings(request: Received, habits: Habits, deployment: str | None = None)
         )
 
     data = [{"object": "embedding", "index": index, "embedding": encoded(item)} for index, item in enumerate(inputs)]
-    usage: Json = {"prompt_tokens": prompt_tokens, "total_tokens": prompt_tokens}
+    usage = habits.laid({"prompt_tokens": prompt_tokens, "total_tokens": prompt_tokens})
     whole = {"object": "list", "data": data, "model": model, "usage": usage}
     return Answer(model, "embeddings", body=whole, usage=lambda _: usage)

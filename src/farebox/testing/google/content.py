@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from farebox.testing import prompt, tokens
-from farebox.testing.openai import identifier, vector
-from farebox.testing.wire import Answer, BadRequestError, Chunk, Habits, Json, Received, grouped, required, server_sent
+from farebox.testing.openai.chat import vector
+from farebox.testing.store import BadRequestError
+from farebox.testing.wire import Answer, Chunk, Habits, Json, Received, grouped, identifier, required, server_sent
 
 EMBEDDING_SIZE: Final = 768
 PIECES_PER_CHUNK: Final = 8
@@ -60,7 +61,7 @@ def generate(request: Received, habits: Habits, model: str, *, stream: bool = Fa
         members |= {"totalTokenCount": prompt_tokens + output, "promptTokensDetails": _by_modality(prompt_tokens)}
         if thoughts:
             members["thoughtsTokenCount"] = thoughts
-        return {**members, "serviceTier": "standard"}
+        return habits.laid({**members, "serviceTier": "standard"})
 
     tail = {"modelVersion": model, "responseId": identifier("gem")}
     reason = "STOP" if speech.finish == "stop" else "MAX_TOKENS"
@@ -97,20 +98,20 @@ def _embedding(content: Any, size: int | None) -> tuple[Json, int]:
     return {"values": vector(text, size or EMBEDDING_SIZE)}, tokens.count(text)
 
 
-def embed(request: Received, habits: Habits, model: str) -> Answer:  # noqa: ARG001 - the shape of every endpoint
+def embed(request: Received, habits: Habits, model: str) -> Answer:
     """POST {model}:embedContent."""
     config = request.body.get("embedContentConfig") or request.body
     values, total = _embedding(required(request.body, "content"), config.get("outputDimensionality"))
-    usage: Json = {"promptTokenCount": total, "promptTokenDetails": _by_modality(total)}
+    usage = habits.laid({"promptTokenCount": total, "promptTokenDetails": _by_modality(total)})
     return Answer(model, "embedContent", body={"embedding": values, "usageMetadata": usage}, usage=lambda _: usage)
 
 
-def embed_batch(request: Received, habits: Habits, model: str) -> Answer:  # noqa: ARG001 - the shape of every endpoint
+def embed_batch(request: Received, habits: Habits, model: str) -> Answer:
     """POST {model}:batchEmbedContents."""
     rows = [
         _embedding(item.get("content"), item.get("outputDimensionality")) for item in required(request.body, "requests")
     ]
     total = sum(size for _, size in rows)
-    usage: Json = {"promptTokenCount": total, "promptTokenDetails": _by_modality(total)}
+    usage = habits.laid({"promptTokenCount": total, "promptTokenDetails": _by_modality(total)})
     body = {"embeddings": [values for values, _ in rows], "usageMetadata": usage}
     return Answer(model, "embedContent", body=body, usage=lambda _: usage)

@@ -7,14 +7,27 @@ from collections.abc import Iterator
 from typing import Final
 
 from farebox.testing import prompt
-from farebox.testing.openai import identifier
-from farebox.testing.wire import Answer, Chunk, Habits, Json, Received, Speech, grouped, required, server_sent
+from farebox.testing.wire import (
+    Answer,
+    Chunk,
+    Habits,
+    Json,
+    Received,
+    Speech,
+    grouped,
+    identifier,
+    required,
+    server_sent,
+)
 
 TOOL_PROMPT: Final = 346
 """Tokens of the hidden system prompt that comes with client tools:
 https://docs.claude.com/en/docs/agents-and-tools/tool-use/overview#pricing"""
 
 PIECES_PER_EVENT: Final = 4
+
+ONLY_AT_START: Final = frozenset({"cache_creation", "service_tier", "inference_geo", "speed"})
+"""Members of the usage object that `message_start` states and `message_delta` does not repeat."""
 
 
 def error(status: int, message: str) -> Json:
@@ -51,7 +64,8 @@ def messages(request: Received, habits: Habits) -> Answer:
     speech = habits.speech(required(body, "max_tokens"))
 
     def usage(output: int) -> Json:
-        return {**prompt_usage, "output_tokens": output, "service_tier": "standard", "inference_geo": "not_available"}
+        tail = {"output_tokens": output, "service_tier": "standard", "inference_geo": "not_available"}
+        return habits.laid({**prompt_usage, **tail})
 
     message = {
         "model": model,
@@ -108,9 +122,6 @@ def _events(message: Json, speech: Speech, first_usage: Json) -> Iterator[Chunk]
         yield event("content_block_delta", hidden + end, index=0, delta={"type": "text_delta", "text": text})
     yield event("content_block_stop", total, index=0)
     ends = {"stop_reason": message["stop_reason"], "stop_sequence": None}
-    stated = {
-        name: message["usage"][name]
-        for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
-    }
+    stated = {name: value for name, value in message["usage"].items() if name not in ONLY_AT_START}
     yield event("message_delta", total, delta=ends, usage=stated)
     yield event("message_stop", total)

@@ -7,8 +7,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from farebox.testing import prompt, tokens
-from farebox.testing.openai import identifier
-from farebox.testing.wire import Answer, Chunk, Habits, Json, Received, Speech, grouped, required, server_sent
+from farebox.testing.wire import (
+    Answer,
+    Chunk,
+    Habits,
+    Json,
+    Received,
+    Speech,
+    grouped,
+    identifier,
+    required,
+    server_sent,
+)
 
 
 def input_tokens(body: Json) -> int:
@@ -29,6 +39,17 @@ def count(request: Received, habits: Habits) -> Answer:  # noqa: ARG001 - the sh
     return Answer(request.body.get("model", ""), "responses", body=body)
 
 
+def usage_object(prompt_tokens: int, cached: int, output: int, reasoning: int) -> Json:
+    """The usage object of responses."""
+    return {
+        "input_tokens": prompt_tokens,
+        "input_tokens_details": {"cached_tokens": cached},
+        "output_tokens": output,
+        "output_tokens_details": {"reasoning_tokens": min(reasoning, output)},
+        "total_tokens": prompt_tokens + output,
+    }
+
+
 def create(request: Received, habits: Habits) -> Answer:
     """POST /responses."""
     body = request.body
@@ -39,13 +60,7 @@ def create(request: Received, habits: Habits) -> Answer:
     speech = habits.speech(body.get("max_output_tokens"))
 
     def usage(output: int) -> Json:
-        return {
-            "input_tokens": prompt_tokens,
-            "input_tokens_details": {"cached_tokens": cached},
-            "output_tokens": output,
-            "output_tokens_details": {"reasoning_tokens": min(speech.hidden, output)},
-            "total_tokens": prompt_tokens + output,
-        }
+        return habits.laid(usage_object(prompt_tokens, cached, output, speech.hidden))
 
     status = "completed" if speech.finish == "stop" else "incomplete"
     response = _response(request, model)
