@@ -174,7 +174,7 @@ def test_the_async_client_is_served_the_same(provider):
     [
         (lambda client: client.chat.completions.create(model=None, messages=HELLO), 400),
         (lambda client: client.embeddings.create(model="m", input=[]), 400),
-        (lambda client: client.images.generate(prompt="a bus"), 404),
+        (lambda client: client.responses.retrieve("resp_none"), 404),
         (lambda client: client.post("/responses", body=[1], cast_to=object), 400),
         (lambda client: client.models.list(), 404),
     ],

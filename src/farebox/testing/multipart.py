@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesHeaderParser
-from typing import Any
+from typing import Any, Final
+
+_INDEX: Final = re.compile(r"\[\d*\]$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +27,11 @@ class Upload:
 
 
 def parse(content_type: str, data: bytes) -> dict[str, Any]:
-    """The fields by name: a text, an `Upload`, or a list of them where the name ends in `[]` or comes again."""
+    """The fields by name: a text, an `Upload`, or a list of them where the name ends in `[]` or `[0]`, or comes again."""
     fields: dict[str, Any] = {}
     for headers, content in _parts(content_type, data):
         written = str(headers.get_param("name", "", "content-disposition"))
-        name = written.removesuffix("[]")
+        name = _INDEX.sub("", written)
         filename = headers.get_filename()
         value = (
             content.decode(errors="replace")
@@ -39,7 +42,7 @@ def parse(content_type: str, data: bytes) -> dict[str, Any]:
             before = fields[name]
             fields[name] = [*before, value] if isinstance(before, list) else [before, value]
         else:
-            fields[name] = [value] if written.endswith("[]") else value
+            fields[name] = [value] if name != written else value
     return fields
 
 

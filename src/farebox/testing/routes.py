@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from farebox.testing.anthropic import messages
 from farebox.testing.google import content
-from farebox.testing.openai import chat, responses
+from farebox.testing.openai import audio, batches, chat, files, images, jobs, platform, responses, threads, videos
 from farebox.testing.store import BadRequestError
 from farebox.testing.wire import Answer, Habits, Json, Received
 
@@ -28,6 +28,8 @@ def _rows(dialect: str, *rows: tuple[str, str, Callable[..., Answer]]) -> tuple[
 
 
 _AZURE: Final = r"(?:/openai/deployments/(?P<deployment>[^/]+))?(?:/v\d+)?"
+_NAME: Final = r"/(?P<name>[^/:]+)"
+_RUNS: Final = r"/threads/(?P<thread>[^/]+)/runs"
 _MODEL: Final = r"/models/(?P<model>[^/:]+):"
 
 ROUTES: Final = (
@@ -38,6 +40,47 @@ ROUTES: Final = (
         ("POST", _AZURE + r"/embeddings", chat.embeddings),
         ("POST", r"/responses", responses.create),
         ("POST", r"/responses/input_tokens", responses.count),
+        ("POST", r"/responses/compact", responses.compact),
+        ("GET", r"/responses" + _NAME, jobs.retrieve),
+        ("DELETE", r"/responses" + _NAME, jobs.delete),
+        ("POST", r"/responses" + _NAME + r"/cancel", jobs.cancel),
+        ("POST", r"/decisions", platform.decide),
+        ("POST", r"/moderations", platform.moderate),
+        ("POST", _AZURE + r"/images/generations", images.generate),
+        ("POST", _AZURE + r"/images/edits", images.edit),
+        ("POST", r"/images/variations", images.vary),
+        ("POST", _AZURE + r"/audio/transcriptions", audio.transcribe),
+        ("POST", _AZURE + r"/audio/translations", audio.translate),
+        ("POST", _AZURE + r"/audio/speech", audio.speak),
+        ("POST", r"/videos", videos.create),
+        ("GET", r"/videos", videos.all_of_them),
+        ("POST", r"/videos/(?:edits|extensions)", videos.again),
+        ("GET", r"/videos" + _NAME, videos.retrieve),
+        ("DELETE", r"/videos" + _NAME, videos.delete),
+        ("GET", r"/videos" + _NAME + r"/content", videos.content),
+        ("POST", r"/videos" + _NAME + r"/remix", videos.remix),
+        ("POST", r"/v1/files", files.upload),
+        ("GET", r"/v1/files", files.all_of_them),
+        ("GET", r"/v1/files" + _NAME, files.retrieve),
+        ("DELETE", r"/v1/files" + _NAME, files.delete),
+        ("GET", r"/v1/files" + _NAME + r"/content", files.content),
+        ("POST", r"/v1/batches", batches.create),
+        ("GET", r"/v1/batches", batches.all_of_them),
+        ("GET", r"/v1/batches" + _NAME, batches.retrieve),
+        ("POST", r"/v1/batches" + _NAME + r"/cancel", batches.cancel),
+        ("POST", r"/threads", threads.create),
+        ("POST", r"/threads/runs", threads.create_and_run),
+        ("POST", r"/threads/(?P<thread>[^/]+)/messages", threads.say),
+        ("GET", r"/threads/(?P<thread>[^/]+)/messages", threads.messages),
+        ("POST", _RUNS, threads.run),
+        ("GET", _RUNS + _NAME, threads.retrieve),
+        ("POST", _RUNS + _NAME + r"/cancel", threads.cancel),
+        ("POST", _RUNS + _NAME + r"/submit_tool_outputs", threads.submit),
+        ("POST", r"/vector_stores" + _NAME + r"/search", platform.search),
+        ("POST", r"/fine_tuning/jobs", platform.tune),
+        ("GET", r"/fine_tuning/jobs" + _NAME, platform.tuning),
+        ("POST", r"/containers", platform.contain),
+        ("GET", r"/containers" + _NAME, platform.container),
     ),
     *_rows(
         "anthropic",
