@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
+from farebox.testing.anthropic import batches as message_batches
 from farebox.testing.anthropic import messages
 from farebox.testing.google import content
 from farebox.testing.openai import audio, batches, chat, files, images, jobs, platform, responses, threads, videos
@@ -85,6 +86,12 @@ ROUTES: Final = (
     *_rows(
         "anthropic",
         ("POST", r"/messages", messages.messages),
+        ("POST", r"/messages/batches", message_batches.create),
+        ("GET", r"/messages/batches", message_batches.all_of_them),
+        ("GET", r"/messages/batches" + _NAME, message_batches.retrieve),
+        ("DELETE", r"/messages/batches" + _NAME, message_batches.delete),
+        ("GET", r"/messages/batches" + _NAME + r"/results", message_batches.results),
+        ("POST", r"/messages/batches" + _NAME + r"/cancel", message_batches.cancel),
         ("POST", r"/messages/count_tokens", messages.count),
     ),
     *_rows(
