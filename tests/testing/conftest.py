@@ -42,3 +42,10 @@ def valid():
         return model.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     return check
+
+
+@pytest.fixture
+def vertex_client(provider):
+    client = provider.genai_client(vertexai=True)
+    yield client
+    client.close()

@@ -163,6 +163,8 @@ class Handler(BaseHTTPRequestHandler):
             body = json.dumps(body, ensure_ascii=False)
         data = body.encode() if isinstance(body, str) else body
         self._head(status, deviation, dialect, answer.content_type)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
@@ -212,6 +214,8 @@ def _marked_last(chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, bool]]:
 def _body(headers: dict[str, str], data: bytes) -> Any:
     """JSON or the fields of a form as plain data, anything else as it came; None when there is none."""
     content_type = headers.get("content-type", "")
+    if "x-goog-upload-offset" in headers:
+        return data
     if content_type.startswith("multipart/form-data"):
         return multipart.parse(content_type, data)
     try:

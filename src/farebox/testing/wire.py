@@ -154,6 +154,7 @@ class Answer:
         states_usage: whether a body states the usage.
         tool_calls: see `farebox.testing.Billed`.
         lines: of the bill, beside `usage`: what a job or the lines of a batch used.
+        headers: of an answer in one piece.
     """
 
     model: str
@@ -166,6 +167,7 @@ class Answer:
     states_usage: bool = True
     tool_calls: Mapping[str, int] = field(default_factory=dict)
     lines: tuple[Line, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def free(body: Any, *, content_type: str = "application/json") -> Answer:

@@ -1,17 +1,14 @@
-"""Google's wire format: generateContent, its stream, embeddings, token counts. Imports testing only."""
+"""Google's wire format: generateContent, its stream, token counts. Imports testing only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from dataclasses import replace
 
-from farebox.testing import prompt, tokens
-from farebox.testing.openai.chat import vector
+from farebox.testing.google.parts import Piece, joined, modalities, pieces
+from farebox.testing.google.prompts import Prompt, details
 from farebox.testing.store import BadRequestError
-from farebox.testing.wire import Answer, Chunk, Habits, Json, Received, grouped, identifier, required, server_sent
-
-EMBEDDING_SIZE: Final = 768
-PIECES_PER_CHUNK: Final = 8
+from farebox.testing.wire import Answer, Chunk, Habits, Json, Received, free, identifier, server_sent
 
 
 def error(status: int, message: str) -> Json:
@@ -28,61 +25,68 @@ def error(status: int, message: str) -> Json:
     return {"error": {"code": status, "message": message, "status": word}}
 
 
-def _contents(body: Json) -> int:
-    system = (body.get("systemInstruction") or {}).get("parts")
-    total = sum(prompt.part(item.get("parts")) for item in required(body, "contents"))
-    total += prompt.part(system) if system else 0
-    return total + prompt.tools(body.get("tools"))
-
-
-def _by_modality(count: int) -> list[Json]:
-    return [{"modality": "TEXT", "tokenCount": count}]
-
-
 def count(request: Received, habits: Habits, model: str) -> Answer:  # noqa: ARG001 - the shape of every endpoint
     """POST {model}:countTokens; free."""
-    total = _contents(request.body.get("generateContentRequest") or request.body)
-    body = {"totalTokens": total, "promptTokensDetails": _by_modality(total)}
-    return Answer(model, "generateContent", body=body)
+    counted = Prompt(request.body.get("generateContentRequest") or request.body, habits)
+    total = counted.by_modality
+    return free({"totalTokens": total.total(), "promptTokensDetails": details(total)})
 
 
 def generate(request: Received, habits: Habits, model: str, *, stream: bool = False) -> Answer:
     """POST {model}:generateContent."""
     body = request.body
-    prompt_tokens = _contents(body)
-    cap = (body.get("generationConfig") or {}).get("maxOutputTokens")
-    speech = habits.speech(cap)
+    asked = Prompt(body, habits)
+    speech = habits.speech((body.get("generationConfig") or {}).get("maxOutputTokens"))
+    made = pieces(body, speech, habits, model)
+    length = speech.hidden + sum(piece.tokens for piece in made)
+    grounding, calls = _grounding(body, habits)
 
     def usage(output: int) -> Json:
-        thoughts = min(speech.hidden, output)
-        members: Json = {"promptTokenCount": prompt_tokens}
-        if output > thoughts:
-            members["candidatesTokenCount"] = output - thoughts
-        members |= {"totalTokenCount": prompt_tokens + output, "promptTokensDetails": _by_modality(prompt_tokens)}
-        if thoughts:
-            members["thoughtsTokenCount"] = thoughts
-        return habits.laid({**members, "serviceTier": "standard"})
+        return habits.laid(_usage(asked, made, speech.hidden, output))
 
     tail = {"modelVersion": model, "responseId": identifier("gem")}
     reason = "STOP" if speech.finish == "stop" else "MAX_TOKENS"
 
-    def whole(text: str, output: int, finish_reason: str | None) -> Json:
-        candidate: Json = {"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}
-        if finish_reason:
-            candidate["finishReason"] = finish_reason
+    def whole(parts: list[Json], output: int, *, last: bool = True) -> Json:
+        candidate: Json = {"content": {"parts": parts, "role": "model"}, "index": 0}
+        if last:
+            candidate |= {"finishReason": reason, **grounding}
         return {"candidates": [candidate], "usageMetadata": usage(output), **tail}
 
     def chunks() -> Iterator[Chunk]:
-        for text, end in grouped(speech.parts, PIECES_PER_CHUNK):
-            last = end == len(speech.parts)
-            data = server_sent(whole(text, speech.hidden + end, reason if last else None))
-            yield Chunk(data, speech.hidden + end, states_usage=last)
+        produced = speech.hidden
+        for piece in made:
+            produced += piece.tokens
+            last = produced == length
+            yield Chunk(server_sent(whole([piece.part], produced, last=last)), produced, states_usage=last)
 
-    if stream:
-        return Answer(model, "generateContent", chunks=chunks(), usage=usage, length=speech.length)
-    return Answer(
-        model, "generateContent", body=whole(speech.text, speech.length, reason), usage=usage, length=speech.length
-    )
+    answer = Answer(model, "generateContent", usage=usage, length=length, tool_calls=calls)
+    return replace(answer, chunks=chunks()) if stream else replace(answer, body=whole(joined(made), length))
+
+
+def _usage(asked: Prompt, made: list[Piece], hidden: int, output: int) -> Json:
+    """`usageMetadata` after so many tokens: thoughts first, then what the candidates hold."""
+    thoughts = min(hidden, output)
+    members = asked.members()
+    if output > thoughts:
+        members["candidatesTokenCount"] = output - thoughts
+        by_modality = modalities(made, output - thoughts)
+        if by_modality.keys() != {"TEXT"}:
+            members["candidatesTokensDetails"] = details(by_modality)
+    members["totalTokenCount"] = members["promptTokenCount"] + output
+    if thoughts:
+        members["thoughtsTokenCount"] = thoughts
+    return {**members, "serviceTier": "standard"}
+
+
+def _grounding(body: Json, habits: Habits) -> tuple[Json, dict[str, int]]:
+    """What an answer says of the searches that the request offers; no counter states them."""
+    if not habits.hosted_calls or not any("googleSearch" in tool for tool in body.get("tools") or []):
+        return {}, {}
+    queries = [f"fares today {number}" for number in range(habits.hosted_calls)]
+    source = {"web": {"uri": "https://localhost/fares", "title": "fares"}}
+    metadata = {"webSearchQueries": queries, "groundingChunks": [source]}
+    return {"groundingMetadata": metadata}, {"google_search_queries": len(queries)}
 
 
 def generate_stream(request: Received, habits: Habits, model: str) -> Answer:
@@ -90,28 +94,3 @@ def generate_stream(request: Received, habits: Habits, model: str) -> Answer:
     if "alt=sse" not in request.query:
         raise BadRequestError("this provider streams server-sent events only: add ?alt=sse")
     return generate(request, habits, model, stream=True)
-
-
-def _embedding(content: Any, size: int | None) -> tuple[Json, int]:
-    parts = (content or {}).get("parts") or []
-    text = "".join(item.get("text") or "" for item in parts)
-    return {"values": vector(text, size or EMBEDDING_SIZE)}, tokens.count(text)
-
-
-def embed(request: Received, habits: Habits, model: str) -> Answer:
-    """POST {model}:embedContent."""
-    config = request.body.get("embedContentConfig") or request.body
-    values, total = _embedding(required(request.body, "content"), config.get("outputDimensionality"))
-    usage = habits.laid({"promptTokenCount": total, "promptTokenDetails": _by_modality(total)})
-    return Answer(model, "embedContent", body={"embedding": values, "usageMetadata": usage}, usage=lambda _: usage)
-
-
-def embed_batch(request: Received, habits: Habits, model: str) -> Answer:
-    """POST {model}:batchEmbedContents."""
-    rows = [
-        _embedding(item.get("content"), item.get("outputDimensionality")) for item in required(request.body, "requests")
-    ]
-    total = sum(size for _, size in rows)
-    usage = habits.laid({"promptTokenCount": total, "promptTokenDetails": _by_modality(total)})
-    body = {"embeddings": [values for values, _ in rows], "usageMetadata": usage}
-    return Answer(model, "embedContent", body=body, usage=lambda _: usage)
