@@ -81,15 +81,18 @@ def test_a_cancelled_or_failed_interaction_costs_nothing(provider, genai_client)
 
 def test_an_interaction_calls_a_function_and_counts_its_searches():
     tool = {"type": "function", "name": "fare", "parameters": {"type": "object", "required": ["zone"]}}
-    with FakeProvider(function_calls=1) as provider:
+    with FakeProvider(function_calls=2) as provider:
         client = provider.genai_client()
         asking = client.interactions.create(model="g", input=ASK, tools=[tool, {"type": "google_search"}])
         (step,) = asking.steps
         result = {"type": "function_result", "name": "fare", "call_id": step.id, "result": "three"}
-        done = client.interactions.create(model="g", input=[result], previous_interaction_id=asking.id, tools=[tool])
+        options = {"model": "g", "tools": [tool], "input": [result]}
+        again = client.interactions.create(**options, previous_interaction_id=asking.id)
+        done = client.interactions.create(**options, previous_interaction_id=again.id)
         client.close()
         assert provider.billed[0].usage["grounding_tool_count"] == [{"type": "google_search", "count": 1}]
-    assert (asking.status, step.name, done.status) == ("requires_action", "fare", "completed")
+    assert (asking.status, step.name, again.status) == ("requires_action", "fare", "requires_action")
+    assert done.status == "completed"
 
 
 def test_decisions_answer_every_question(provider, genai_client):
@@ -126,6 +129,11 @@ def test_a_cache_is_billed_by_its_tokens_and_read_by_what_names_it(provider, gen
     kept, read = provider.billed
     assert (kept.model, kept.api, kept.usage) == ("gemini-2.5-flash", "cachedContents", {"totalTokenCount": 2000})
     assert read.usage["cachedContentTokenCount"] == 2000
+
+
+def test_a_cache_may_end_at_a_moment(genai_client):
+    config = types.CreateCachedContentConfig(contents=ASK, expire_time="2030-01-01T00:00:00Z")
+    assert genai_client.caches.create(model="g", config=config).expire_time.year == 2030
 
 
 def test_a_batch_of_inlined_requests_is_billed_by_the_line_and_once():

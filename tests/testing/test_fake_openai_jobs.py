@@ -28,6 +28,8 @@ def test_files_are_kept_for_free(provider, openai_client, valid):
     assert openai_client.files.content(file.id).content == b"\x00\xff\r\n"
     assert [item.id for item in openai_client.files.list()] == [file.id]
     assert openai_client.files.delete(file.id).deleted
+    with pytest.raises(openai.BadRequestError, match="no file"):
+        openai_client.post("/files", body={"file": "text", "purpose": "user_data"}, cast_to=object)
     with pytest.raises(openai.NotFoundError):
         openai_client.files.content(file.id)
     assert provider.billed == []
@@ -186,6 +188,9 @@ def test_a_fine_tuning_job_states_its_tokens_when_it_is_done(provider, openai_cl
     done = openai_client.fine_tuning.jobs.retrieve(begun.id)
     openai_client.fine_tuning.jobs.retrieve(begun.id)
     assert valid(done)["trained_tokens"] == 3 * size
+    provider.answer_next(job_fails=True)
+    failing = openai_client.fine_tuning.jobs.create(model="gpt-4o-mini", training_file=file.id)
+    assert openai_client.fine_tuning.jobs.retrieve(failing.id).status == "failed"
     assert [entry.usage for entry in provider.billed] == [{"trained_tokens": 3 * size}]
 
 

@@ -148,6 +148,14 @@ def test_speech_as_events_ends_with_its_usage(provider, openai_client):
     assert f'"output_tokens":{billed.usage["output_tokens"]}' in lines[-1]
 
 
+def test_what_is_no_sound_is_refused_and_free(provider, openai_client):
+    with pytest.raises(openai.BadRequestError, match="no file"):
+        openai_client.post("/audio/transcriptions", body={"model": "whisper-1", "file": "a.wav"}, cast_to=object)
+    with pytest.raises(openai.BadRequestError, match="response_format"):
+        openai_client.audio.speech.create(model="tts-1", voice="alloy", input="x", response_format="ogg")
+    assert provider.billed == []
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_video_is_billed_by_its_seconds_when_it_is_done(provider, openai_client, valid):
     begun = openai_client.videos.create(model="sora-2-pro", prompt="a bus", seconds="8", size="1280x720")

@@ -90,7 +90,9 @@ def test_hosted_tools_that_are_offered_are_called_and_counted(valid):
     with FakeProvider(hosted_calls=2) as provider, provider.openai_client() as client:
         response = client.responses.create(model="m", input="x", tools=TOOLS)
         events = list(client.responses.create(model="m", input="x", tools=TOOLS, stream=True))
-        preview = client.responses.create(model="m", input="x", tools=[{"type": "web_search_preview"}])
+        preview = client.responses.create(
+            model="m", input="x", tools=[{"type": "web_search_preview"}, {"type": "local_shell"}]
+        )
     kinds = [item.type for item in response.output]
     assert kinds == ["web_search_call"] * 2 + ["file_search_call"] * 2 + ["code_interpreter_call"] * 2 + ["message"]
     assert valid(response)["tool_usage"]["web_search"] == {"num_requests": 2}
@@ -120,3 +122,29 @@ def test_compaction_is_billed_though_its_answer_names_no_model(provider, openai_
     (billed,) = provider.billed
     assert "model" not in valid(compacted)
     assert (billed.model, billed.usage) == ("gpt-5-mini", valid(compacted)["usage"])
+
+
+def test_a_function_is_called_along_a_chain_of_responses_whole_and_streamed(valid):
+    tool = {"type": "function", "name": "fare", "parameters": {"type": "object"}, "strict": False}
+    with FakeProvider(function_calls=2) as provider, provider.openai_client() as client:
+        turns = [client.responses.create(model="m", input="x", tools=[tool])]
+        while turns[-1].output[-1].type == "function_call":
+            output = {"type": "function_call_output", "call_id": turns[-1].output[-1].call_id, "output": "three"}
+            before = turns[-1].id
+            turns.append(client.responses.create(model="m", input=[output], tools=[tool], previous_response_id=before))
+        events = list(client.responses.create(model="m", input="x", tools=[tool], stream=True))
+        items = [turn.output[-1].to_dict() for turn in turns[:2]]
+        outputs = [{"type": "function_call_output", "call_id": item["call_id"], "output": "3"} for item in items]
+        whole = client.responses.create(model="m", input=[*items, *outputs], tools=[tool])
+        assert [entry.usage for entry in provider.billed[:3]] == [valid(turn)["usage"] for turn in turns]
+    assert [turn.output[-1].type for turn in turns] == ["function_call", "function_call", "message"]
+    kinds = [event.type for event in events]
+    assert kinds[3:5] == ["response.function_call_arguments.delta", "response.function_call_arguments.done"]
+    assert valid(events[-1].response)["output"][-1]["name"] == "fare"
+    assert whole.output[-1].type == "message"
+
+
+def test_a_response_that_is_not_to_be_stored_is_not(openai_client):
+    response = openai_client.responses.create(model="m", input="x", store=False)
+    with pytest.raises(openai.NotFoundError):
+        openai_client.responses.retrieve(response.id)

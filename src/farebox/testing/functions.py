@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from farebox.testing import tokens
+from farebox.testing.store import Job, Store
 from farebox.testing.wire import Habits, Json, Speech
 
 _SAMPLES: Final[Json] = {"string": "all", "integer": 1, "number": 1.0, "boolean": True, "array": [], "object": {}}
@@ -41,6 +42,23 @@ def next_call(declared: list[tuple[str, Any]], answered: int, habits: Habits) ->
         return None
     name, schema = declared[0]
     return Call(name, _sample(schema) if isinstance(schema, dict) else {})
+
+
+def made_before(store: Store, name: str | None, link: str, made: str) -> int:
+    """Function calls along a chain of kept answers.
+
+    Args:
+        store: where they are.
+        name: id of the last one; None when there is no chain.
+        link: member that names the one before.
+        made: member that lists what was made.
+    """
+    calls = 0
+    while name is not None:
+        answer = store.get(name, Job).done
+        calls += sum(item.get("type") == "function_call" for item in answer.get(made) or [])
+        name = answer.get(link)
+    return calls
 
 
 def _sample(schema: Json) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from farebox.testing.google.parts import Piece, joined, modalities, pieces
-from farebox.testing.google.prompts import Prompt, details
+from farebox.testing.google.prompts import Prompt, details, named
 from farebox.testing.store import BadRequestError
 from farebox.testing.wire import Answer, Chunk, Habits, Json, Received, free, identifier, server_sent
 
@@ -42,7 +42,8 @@ def generate(request: Received, habits: Habits, model: str, *, stream: bool = Fa
     grounding, calls = _grounding(body, habits)
 
     def usage(output: int) -> Json:
-        return habits.laid(_usage(asked, made, speech.hidden, output))
+        tier = named(body, "serviceTier") or "standard"
+        return habits.laid({**_usage(asked, made, speech.hidden, output), "serviceTier": tier})
 
     tail = {"modelVersion": model, "responseId": identifier("gem")}
     reason = "STOP" if speech.finish == "stop" else "MAX_TOKENS"
@@ -76,7 +77,7 @@ def _usage(asked: Prompt, made: list[Piece], hidden: int, output: int) -> Json:
     members["totalTokenCount"] = members["promptTokenCount"] + output
     if thoughts:
         members["thoughtsTokenCount"] = thoughts
-    return {**members, "serviceTier": "standard"}
+    return members
 
 
 def _grounding(body: Json, habits: Habits) -> tuple[Json, dict[str, int]]:

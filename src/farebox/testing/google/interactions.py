@@ -43,7 +43,7 @@ def create(request: Received, habits: Habits) -> Answer:
     model = body.get("model") or required(body, "agent")
     asked = _asked(body, habits)
     speech = habits.speech((body.get("generation_config") or {}).get("max_output_tokens"))
-    call = functions.next_call(_declared(body), _answered(body), habits)
+    call = functions.next_call(_declared(body), _answered(body, habits), habits)
     if call is not None:
         speech = call.speech(speech.hidden)
 
@@ -82,7 +82,8 @@ def _object(request: Received, body: Json) -> Json:
     now = datetime.fromtimestamp(request.at_ns / 10**9, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     name = "model" if body.get("model") else "agent"
     head = {"id": identifier("v1_"), "object": "interaction", "status": "in_progress", name: body[name]}
-    return {**head, "created": now, "updated": now}
+    before = body.get("previous_interaction_id")
+    return {**head, "created": now, "updated": now, **({"previous_interaction_id": before} if before else {})}
 
 
 def _asked(body: Json, habits: Habits) -> Counter[str]:
@@ -130,7 +131,10 @@ def _declared(body: Json) -> list[tuple[str, Any]]:
     return [(tool["name"], tool.get("parameters")) for tool in tools]
 
 
-def _answered(body: Json) -> int:
+def _answered(body: Json, habits: Habits) -> int:
+    """Calls that were answered: those of the interactions before, or what the request tells in whole."""
+    if body.get("previous_interaction_id"):
+        return functions.made_before(habits.store, body["previous_interaction_id"], "previous_interaction_id", "steps")
     given = body.get("input")
     items = given if isinstance(given, list) else []
     return sum(isinstance(item, dict) and item.get("type") == "function_result" for item in items)

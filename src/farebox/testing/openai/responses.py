@@ -8,8 +8,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from farebox.testing import prompt, tokens
+from farebox.testing import functions, prompt, tokens
 from farebox.testing.openai import hosted, jobs
+from farebox.testing.openai.chat import tier
 from farebox.testing.store import Job
 from farebox.testing.wire import (
     Answer,
@@ -67,6 +68,9 @@ def create(request: Received, habits: Habits) -> Answer:
     cached = prompt.cached_prefix(model, [body.get("instructions"), body["input"]], prompt_tokens, habits)
     speech = habits.speech(body.get("max_output_tokens"))
     calls = hosted.Calls(body.get("tools"), habits)
+    call = functions.next_call(_declared(body), _answered(body, habits), habits)
+    if call is not None:
+        speech = call.speech(speech.hidden)
 
     def usage(output: int) -> Json:
         return habits.laid(usage_object(prompt_tokens, cached, output, speech.hidden))
@@ -77,7 +81,7 @@ def create(request: Received, habits: Habits) -> Answer:
         **response,
         "status": status,
         "incomplete_details": None if speech.finish == "stop" else {"reason": "max_output_tokens"},
-        "output": [*calls.items, _message(identifier("msg_"), speech.text, status)],
+        "output": [*calls.items, _said(speech, call, status)],
         "tool_usage": calls.usage,
         "usage": usage(speech.length),
     }
@@ -85,7 +89,8 @@ def create(request: Received, habits: Habits) -> Answer:
     events = partial(_events, response, done, speech)
     if body.get("background"):
         return jobs.begin(answer, response, done, events, habits, stream=bool(body.get("stream")))
-    habits.store.add(Job(done["id"], "openai", response, done, events=events, state="done"))
+    if body.get("store") is not False:
+        habits.store.add(Job(done["id"], "openai", response, done, events=events, state="done"))
     return replace(answer, chunks=events()) if body.get("stream") else replace(answer, body=done)
 
 
@@ -125,7 +130,7 @@ def _response(request: Received, model: str) -> Json:
         "parallel_tool_calls": True,
         "previous_response_id": body.get("previous_response_id"),
         "reasoning": {"effort": None, "summary": None},
-        "service_tier": "default",
+        "service_tier": tier(body),
         "store": body.get("store", True),
         "temperature": 1.0,
         "text": {"format": {"type": "text"}},
@@ -139,18 +144,32 @@ def _response(request: Received, model: str) -> Json:
     }
 
 
-def _message(name: str, text: str, status: str) -> Json:
-    content = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
-    return {"id": name, "type": "message", "status": status, "role": "assistant", "content": content}
+def _declared(body: Json) -> list[tuple[str, Any]]:
+    tools = [tool for tool in body.get("tools") or [] if tool.get("type") == "function"]
+    return [(tool["name"], tool.get("parameters")) for tool in tools]
+
+
+def _answered(body: Json, habits: Habits) -> int:
+    """Calls that were answered: those of the responses before, or what the request tells in whole."""
+    if body.get("previous_response_id"):
+        return functions.made_before(habits.store, body["previous_response_id"], "previous_response_id", "output")
+    given = body["input"] if isinstance(body["input"], list) else []
+    return sum(item.get("type") == "function_call_output" for item in given)
+
+
+def _said(speech: Speech, call: functions.Call | None, status: str) -> Json:
+    """The last item of the output: a message, or the call of a function."""
+    if call is not None:
+        head = {"id": identifier("fc_"), "type": "function_call", "call_id": identifier("call_"), "status": status}
+        return {**head, "name": call.name, "arguments": call.text}
+    content = [{"type": "output_text", "text": speech.text, "annotations": [], "logprobs": []}]
+    return {"id": identifier("msg_"), "type": "message", "status": status, "role": "assistant", "content": content}
 
 
 def _events(response: Json, done: Json, speech: Speech) -> Iterator[Chunk]:
     number = itertools.count()
     *called, item = done["output"]
     place = len(called)
-    at = {"item_id": item["id"], "output_index": place, "content_index": 0}
-    blank = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
-    hidden, total = speech.hidden, speech.length
 
     def event(kind: str, produced: int, *, last: bool = False, **members: Any) -> Chunk:
         data = server_sent({"type": kind, "sequence_number": next(number), **members}, event=kind)
@@ -162,12 +181,26 @@ def _events(response: Json, done: Json, speech: Speech) -> Iterator[Chunk]:
         begun = {**call, "status": "in_progress"}
         yield event("response.output_item.added", 0, output_index=index, item=begun)
         yield event("response.output_item.done", 0, output_index=index, item=call)
-    opening = {**item, "content": [], "status": "in_progress"}
-    yield event("response.output_item.added", hidden, output_index=place, item=opening)
-    yield event("response.content_part.added", hidden, **at, part=blank)
+    blank: Json = {"content": []} if item["type"] == "message" else {"arguments": ""}
+    opening = {**item, **blank, "status": "in_progress"}
+    yield event("response.output_item.added", speech.hidden, output_index=place, item=opening)
+    for kind, produced, members in _pieces(item, speech):
+        yield event(kind, produced, item_id=item["id"], output_index=place, **members)
+    yield event("response.output_item.done", speech.length, output_index=place, item=item)
+    yield event(f"response.{done['status']}", speech.length, last=True, response=done)
+
+
+def _pieces(item: Json, speech: Speech) -> Iterator[tuple[str, int, Json]]:
+    """What an item is made of, as events: their names, the tokens so far, their members."""
+    hidden, total = speech.hidden, speech.length
+    if item["type"] == "function_call":
+        yield "response.function_call_arguments.delta", total, {"delta": item["arguments"]}
+        done = {"name": item["name"], "arguments": item["arguments"]}
+        yield "response.function_call_arguments.done", total, done
+        return
+    blank = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+    yield "response.content_part.added", hidden, {"content_index": 0, "part": blank}
     for text, end in grouped(speech.parts, 1):
-        yield event("response.output_text.delta", hidden + end, **at, delta=text, logprobs=[])
-    yield event("response.output_text.done", total, **at, text=speech.text, logprobs=[])
-    yield event("response.content_part.done", total, **at, part=item["content"][0])
-    yield event("response.output_item.done", total, output_index=place, item=item)
-    yield event(f"response.{done['status']}", total, last=True, response=done)
+        yield "response.output_text.delta", hidden + end, {"content_index": 0, "delta": text, "logprobs": []}
+    yield "response.output_text.done", total, {"content_index": 0, "text": speech.text, "logprobs": []}
+    yield "response.content_part.done", total, {"content_index": 0, "part": item["content"][0]}
