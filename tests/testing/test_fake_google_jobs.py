@@ -208,9 +208,9 @@ def test_pictures_are_billed_by_their_number(provider, vertex_client):
     reference = types.RawReferenceImage(reference_id=1, reference_image=picture)
     vertex_client.models.edit_image(model="imagen-3.0-capability-001", prompt="redder", reference_images=[reference])
     assert [(entry.model, entry.api, entry.usage["images"], entry.stated) for entry in provider.billed] == [
-        ("imagen-4.0-generate-001", "predict", 2, False),
-        ("imagen-4.0-upscale-preview", "predict", 1, False),
-        ("imagen-3.0-capability-001", "predict", 1, False),
+        ("imagen-4.0-generate-001", "images", 2, False),
+        ("imagen-4.0-upscale-preview", "images", 1, False),
+        ("imagen-3.0-capability-001", "images", 1, False),
     ]
 
 
@@ -239,8 +239,8 @@ def test_videos_are_billed_by_their_seconds_when_the_operation_is_done(provider,
     assert operation.done
     assert [item.video.mime_type for item in operation.response.generated_videos] == ["video/mp4"] * 2
     (billed,) = provider.billed
-    assert (billed.model, billed.api) == ("veo-3.1-generate-preview", "predictLongRunning")
-    assert billed.usage == {"seconds": 12, "videos": 2, "resolution": "720p"}
+    assert (billed.model, billed.api) == ("veo-3.1-generate-preview", "videos")
+    assert billed.usage == {"video_seconds": 12, "videos": 2, "resolution": "720p"}
 
 
 def test_videos_of_the_developer_api_are_an_operation_under_their_model(provider, genai_client):
@@ -252,7 +252,7 @@ def test_videos_of_the_developer_api_are_an_operation_under_their_model(provider
 
     done = genai_client.operations.get(begin())
     assert b"ftyp" in genai_client.files.download(file=done.response.generated_videos[0].video)
-    assert [entry.usage for entry in provider.billed] == [{"seconds": 8, "videos": 1}]
+    assert [entry.usage for entry in provider.billed] == [{"video_seconds": 8, "videos": 1}]
     provider.answer_next(job_fails=True)
     assert genai_client.operations.get(begin()).error["code"] == 13
     assert len(provider.billed) == 1

@@ -42,7 +42,7 @@ def test_files_are_kept_for_free(provider, openai_client, valid):
         ("/v1/responses", {"model": "m", "input": "x"}, "responses"),
         ("/v1/completions", {"model": "m", "prompt": "x"}, "completions"),
         ("/v1/embeddings", {"model": "m", "input": "x y"}, "embeddings"),
-        ("/v1/images/generations", {"model": "m", "prompt": "x"}, "images.generations"),
+        ("/v1/images/generations", {"model": "m", "prompt": "x"}, "images"),
     ],
 )
 def test_a_batch_answers_its_lines_as_the_endpoint_does_and_bills_each_at_batch_rates(

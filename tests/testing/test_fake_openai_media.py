@@ -27,8 +27,8 @@ def test_pictures_state_the_usage_that_is_billed(provider, openai_client, valid)
     assert edited.usage.input_tokens_details.image_tokens == 2 * 194
     assert edited.usage.output_tokens == 1584
     assert [(entry.model, entry.api, entry.usage) for entry in provider.billed] == [
-        ("gpt-image-1", "images.generations", valid(drawn)["usage"]),
-        ("gpt-image-1", "images.edits", valid(edited)["usage"]),
+        ("gpt-image-1", "images", valid(drawn)["usage"]),
+        ("gpt-image-1", "images", valid(edited)["usage"]),
     ]
 
 
@@ -66,8 +66,8 @@ def test_dall_e_states_no_usage_and_is_billed_by_the_picture(provider, openai_cl
     assert drawn.usage is None
     assert len(valid(varied)["data"]) == 2
     assert [(entry.api, entry.model, entry.usage, entry.stated) for entry in provider.billed] == [
-        ("images.generations", "dall-e-3", {"images": 1, "size": "1792x1024", "quality": "hd"}, False),
-        ("images.variations", "dall-e-2", {"images": 2, "size": "256x256", "quality": "standard"}, False),
+        ("images", "dall-e-3", {"images": 1, "size": "1792x1024", "quality": "hd"}, False),
+        ("images", "dall-e-2", {"images": 2, "size": "256x256", "quality": "standard"}, False),
     ]
 
 
@@ -171,8 +171,8 @@ def test_a_video_is_billed_by_its_seconds_when_it_is_done(provider, openai_clien
     openai_client.videos.retrieve(edited.id)
     named = openai_client.post("/videos/edits", body={"video": {"id": begun.id}, "prompt": "bluer"}, cast_to=object)
     openai_client.videos.retrieve(named["id"])
-    line = ("sora-2-pro", "videos", {"seconds": 8, "size": "1280x720"}, False)
-    short = ("sora-2", "videos", {"seconds": 4, "size": "720x1280"}, False)
+    line = ("sora-2-pro", "videos", {"video_seconds": 8, "size": "1280x720"}, False)
+    short = ("sora-2", "videos", {"video_seconds": 4, "size": "720x1280"}, False)
     assert [(entry.model, entry.api, entry.usage, entry.stated) for entry in provider.billed] == [
         line,
         line,

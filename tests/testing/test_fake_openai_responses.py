@@ -112,7 +112,7 @@ def test_a_drawn_picture_is_billed_by_its_own_model(provider, openai_client, val
     )
     text, picture = provider.billed
     assert text.usage == valid(response)["usage"]
-    assert (picture.model, picture.api) == ("gpt-image-1.5", "images.generations")
+    assert (picture.model, picture.api) == ("gpt-image-1.5", "images")
     assert picture.usage == valid(response)["tool_usage"]["image_gen"]
     assert picture.usage["output_tokens"] == 272
 

@@ -15,7 +15,7 @@ class Billed:
         provider: whose wire format it was: "openai", "anthropic" or "google".
         model: as the request named it.
         api: the interface, in the words of `farebox.price(api=...)`.
-        usage: the provider's usage object; where it has none, what its price list counts: images, seconds, characters.
+        usage: the provider's usage object; where it has none, what its price list counts: `images`, `video_seconds`, `characters`.
         batch: whether it was billed at batch rates.
         at_ns: when, nanoseconds UTC.
         stated: whether the usage was sent to the client; False for a stream that was cut or that nobody asked to state it, for

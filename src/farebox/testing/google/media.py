@@ -30,7 +30,7 @@ def predict(request: Received, habits: Habits, model: str) -> Answer:
         {"images": number, **{name: asked[name] for name in ("sampleImageSize", "mode") if name in asked}}
     )
     body = {"predictions": [{"mimeType": "image/png", "bytesBase64Encoded": PICTURE}] * number}
-    return Answer(model, "predict", body=body, usage=lambda _: usage, states_usage=False)
+    return Answer(model, "images", body=body, usage=lambda _: usage, states_usage=False)
 
 
 def _embed(instances: list[Json], asked: Json, habits: Habits, model: str) -> Answer:
@@ -64,8 +64,8 @@ def film(request: Received, habits: Habits, model: str) -> Answer:
         job.done = {"name": name, "done": True, "error": {"code": 13, "message": "The provider was told to fail."}}
     else:
         shown = {member: asked[member] for member in ("resolution", "generateAudio") if member in asked}
-        usage = habits.laid({"seconds": number * seconds, "videos": number, **shown})
-        job.lines = (Line(model, "predictLongRunning", usage, stated=False),)
+        usage = habits.laid({"video_seconds": number * seconds, "videos": number, **shown})
+        job.lines = (Line(model, "videos", usage, stated=False),)
     habits.store.add(job)
     return free(job.pending)
 
@@ -80,7 +80,7 @@ def _films(number: int, host: str, *, cloud: bool) -> Json:
 def operation(request: Received, habits: Habits, name: str) -> Answer:  # noqa: ARG001 - the shape of every endpoint
     """GET models/{model}/operations/{id}."""
     body, lines = habits.store.look(name)
-    return Answer("", "predictLongRunning", body=body, lines=lines)
+    return Answer("", "videos", body=body, lines=lines)
 
 
 def fetch_operation(request: Received, habits: Habits, model: str) -> Answer:

@@ -63,7 +63,7 @@ class Calls:
                 **look,
             }
         )
-        self.lines = (*self.lines, Line(tool.get("model") or IMAGE_MODEL, "images.generations", usage))
+        self.lines = (*self.lines, Line(tool.get("model") or IMAGE_MODEL, "images", usage))
         return usage
 
 

@@ -28,26 +28,26 @@ PICTURE: Final = base64.b64encode(media.PICTURE).decode()
 
 def generate(request: Received, habits: Habits, deployment: str | None = None) -> Answer:
     """POST /images/generations."""
-    return _draw(request, habits, deployment, "image_generation", "images.generations")
+    return _draw(request, habits, deployment, "image_generation")
 
 
 def edit(request: Received, habits: Habits, deployment: str | None = None) -> Answer:
     """POST /images/edits, a form or JSON."""
-    return _draw(request, habits, deployment, "image_edit", "images.edits")
+    return _draw(request, habits, deployment, "image_edit")
 
 
 def vary(request: Received, habits: Habits) -> Answer:
     """POST /images/variations."""
     required(request.body, "image")
-    return _counted(request, habits, request.body.get("model") or DEFAULT_MODEL, "images.variations")
+    return _counted(request, habits, request.body.get("model") or DEFAULT_MODEL)
 
 
-def _draw(request: Received, habits: Habits, deployment: str | None, event: str, api: str) -> Answer:
+def _draw(request: Received, habits: Habits, deployment: str | None, event: str) -> Answer:
     body = request.body
     required(body, "prompt")
     model = deployment or body.get("model") or DEFAULT_MODEL
     if model.startswith("dall-e"):
-        return _counted(request, habits, model, api)
+        return _counted(request, habits, model)
     number = int(body.get("n") or 1)
     stream = str(body.get("stream") or "").lower() == "true"
     partial = int(body.get("partial_images") or 0) if stream else 0
@@ -58,10 +58,10 @@ def _draw(request: Received, habits: Habits, deployment: str | None, event: str,
         each.pop("output_tokens_details")
         stated = habits.laid(each)
         chunks = _events(event, head, [stated] * number, partial)
-        return Answer(model, api, chunks=chunks, usage=lambda drawn: _times(stated, drawn), length=number)
+        return Answer(model, "images", chunks=chunks, usage=lambda drawn: _times(stated, drawn), length=number)
     usage = habits.laid(_times(each, number))
     whole = {**head, "data": [{"b64_json": PICTURE} for _ in range(number)], "usage": usage}
-    return Answer(model, api, body=whole, usage=lambda _: usage, length=number)
+    return Answer(model, "images", body=whole, usage=lambda _: usage, length=number)
 
 
 def appearance(asked: Json) -> Json:
@@ -122,7 +122,7 @@ def _events(event: str, head: Json, usages: list[Json], partial: int) -> Iterato
         yield Chunk(data, number, states_usage=number == len(usages))
 
 
-def _counted(request: Received, habits: Habits, model: str, api: str) -> Answer:
+def _counted(request: Received, habits: Habits, model: str) -> Answer:
     """DALL·E states no usage: pictures are billed by number, size and quality."""
     body = request.body
     number = int(body.get("n") or 1)
@@ -132,4 +132,4 @@ def _counted(request: Received, habits: Habits, model: str, api: str) -> Answer:
         {"b64_json": PICTURE} if body.get("response_format") == "b64_json" else {"url": "https://localhost/image.png"}
     )
     whole = {"created": request.at_ns // 10**9, "data": [form] * number}
-    return Answer(model, api, body=whole, usage=lambda _: usage, states_usage=False)
+    return Answer(model, "images", body=whole, usage=lambda _: usage, states_usage=False)

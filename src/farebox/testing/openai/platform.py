@@ -133,7 +133,7 @@ def tune(request: Received, habits: Habits) -> Answer:
         "trained_tokens": trained,
         "fine_tuned_model": f"ft:{model}",
     }
-    line = Line(model, "fine_tuning.jobs", habits.laid({"trained_tokens": trained}))
+    line = Line(model, "fine_tuning", habits.laid({"trained_tokens": trained}))
     kept = Job(job["id"], "openai", job, done, {**job, "status": "cancelled"}, (line,), habits.job_polls)
     if habits.job_fails:
         kept.done, kept.lines = {**job, "status": "failed"}, ()
@@ -144,7 +144,7 @@ def tune(request: Received, habits: Habits) -> Answer:
 def tuning(request: Received, habits: Habits, name: str) -> Answer:  # noqa: ARG001 - the shape of every endpoint
     """GET /fine_tuning/jobs/{id}."""
     body, lines = habits.store.look(name)
-    return Answer("", "fine_tuning.jobs", body=body, lines=lines)
+    return Answer("", "fine_tuning", body=body, lines=lines)
 
 
 def contain(request: Received, habits: Habits) -> Answer:

@@ -49,7 +49,7 @@ def _begin(request: Received, habits: Habits, before: Json) -> Answer:
         reason = {"code": "server_error", "message": "The provider was told to fail."}
         job.done = {**video, "status": "failed", "error": reason}
     else:
-        usage = habits.laid({"seconds": int(video["seconds"]), "size": video["size"]})
+        usage = habits.laid({"video_seconds": int(video["seconds"]), "size": video["size"]})
         job.lines = (Line(video["model"], "videos", usage, stated=False),)
     habits.store.add(job)
     return free(video)
