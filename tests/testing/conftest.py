@@ -31,3 +31,21 @@ def genai_client(provider):
     client = provider.genai_client()
     yield client
     client.close()
+
+
+@pytest.fixture
+def valid():
+    """Validates an SDK's object (the SDKs themselves take anything) and gives its members as the provider sent them."""
+
+    def check(model):
+        type(model).model_validate(model.model_dump(mode="json", by_alias=True, exclude_unset=True, warnings="error"))
+        return model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    return check
+
+
+@pytest.fixture
+def vertex_client(provider):
+    client = provider.genai_client(vertexai=True)
+    yield client
+    client.close()

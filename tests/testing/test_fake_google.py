@@ -99,3 +99,66 @@ def test_a_stream_without_server_sent_events_is_refused(provider, genai_client):
     with caught.value as answer:
         assert answer.code == 400
         assert b"alt=sse" in answer.read()
+
+
+def test_media_are_counted_by_modality_in_and_out(provider, genai_client):
+    picture = types.Part.from_bytes(data=b"x", mime_type="image/png")
+    seen = genai_client.models.generate_content(model="g", contents=[ASK, picture]).usage_metadata
+    by_modality = {item.modality.value: item.token_count for item in seen.prompt_tokens_details}
+    assert by_modality == {"TEXT": tokens.count(ASK), "IMAGE": 258}
+    spoken = genai_client.models.generate_content(
+        model="g", contents=ASK, config=types.GenerateContentConfig(response_modalities=["AUDIO"])
+    )
+    drawn = list(genai_client.models.generate_content_stream(model="gemini-2.5-flash-image", contents=ASK))
+    (sound,) = spoken.candidates[0].content.parts
+    assert sound.inline_data.mime_type == "audio/L16;codec=pcm;rate=24000"
+    assert len(sound.inline_data.data) == 40 * 2 * 24000 // 25
+    assert [item.modality.value for item in spoken.usage_metadata.candidates_tokens_details] == ["AUDIO"]
+    details = drawn[-1].usage_metadata.candidates_tokens_details
+    assert [(item.modality.value, item.token_count) for item in details] == [("TEXT", 40), ("IMAGE", 1290)]
+    assert drawn[-1].candidates[0].content.parts[0].inline_data.data.startswith(b"\x89PNG")
+    assert [entry.usage["candidatesTokenCount"] for entry in provider.billed] == [40, 40, 1330]
+
+
+def test_a_search_is_shown_in_the_candidate_and_on_the_bill():
+    config = types.GenerateContentConfig(tools=[types.Tool(google_search=types.GoogleSearch())])
+    with FakeProvider(hosted_calls=2) as provider:
+        client = provider.genai_client()
+        answer = client.models.generate_content(model="g", contents=ASK, config=config)
+        client.close()
+        assert provider.billed[0].tool_calls == {"google_search_queries": 2}
+    assert len(answer.candidates[0].grounding_metadata.web_search_queries) == 2
+
+
+def test_functions_are_called_by_the_sdk_until_the_provider_speaks():
+    asked = []
+
+    def fare(zone: int, name: str) -> str:
+        """The fare of a zone."""
+        asked.append((zone, name))
+        return "three"
+
+    with FakeProvider(function_calls=2) as provider:
+        client = provider.genai_client()
+        chat = client.chats.create(model="g", config=types.GenerateContentConfig(tools=[fare]))
+        answer = chat.send_message(ASK)
+        (streamed,) = client.models.generate_content_stream(
+            model="g", contents=ASK, config={"tools": [fare], "automatic_function_calling": {"disable": True}}
+        )
+        client.close()
+        billed = provider.billed
+    assert asked == [(1, "all"), (1, "all")]
+    assert tokens.count(answer.text) == 40
+    assert streamed.function_calls[0].args == {"zone": 1, "name": "all"}
+    assert len(billed) == 4
+    assert (
+        billed[0].usage["promptTokenCount"] < billed[1].usage["promptTokenCount"] < billed[2].usage["promptTokenCount"]
+    )
+
+
+def test_an_answer_in_mid_air_can_be_cut_and_is_billed_for_what_it_said(provider, genai_client):
+    provider.cut_next_stream(after=2)
+    with pytest.raises(Exception, match=r"(?i)peer closed|incomplete|disconnected|connection"):
+        list(genai_client.models.generate_content_stream(model="g", contents=ASK))
+    assert provider.wait_idle()
+    assert provider.billed[0].usage["candidatesTokenCount"] == 16

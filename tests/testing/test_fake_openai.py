@@ -10,6 +10,7 @@ import pytest
 from farebox.testing import FakeProvider, tokens
 
 HELLO = [{"role": "user", "content": "Count the passengers."}]
+SCHEMA = {"type": "object", "properties": {"zone": {"type": "string"}}, "required": ["zone"]}
 
 
 def test_a_chat_answer_bills_its_own_tokens(provider, openai_client):
@@ -174,7 +175,7 @@ def test_the_async_client_is_served_the_same(provider):
     [
         (lambda client: client.chat.completions.create(model=None, messages=HELLO), 400),
         (lambda client: client.embeddings.create(model="m", input=[]), 400),
-        (lambda client: client.images.generate(prompt="a bus"), 404),
+        (lambda client: client.responses.retrieve("resp_none"), 404),
         (lambda client: client.post("/responses", body=[1], cast_to=object), 400),
         (lambda client: client.models.list(), 404),
     ],
@@ -184,3 +185,38 @@ def test_what_cannot_be_answered_gets_the_providers_own_error(provider, openai_c
         call(openai_client)
     assert caught.value.status_code == status
     assert provider.billed == []
+
+
+def test_a_function_is_called_so_often_in_a_conversation_whole_and_streamed():
+    tool = {"type": "function", "function": {"name": "fare", "parameters": SCHEMA}}
+    with FakeProvider(function_calls=1) as provider, provider.openai_client() as client:
+        options = {"model": "m", "tools": [tool]}
+        asking = client.chat.completions.create(messages=HELLO, **options)
+        message = asking.choices[0].message
+        (call,) = message.tool_calls
+        with client.chat.completions.stream(
+            messages=HELLO, stream_options={"include_usage": True}, **options
+        ) as stream:
+            streamed = stream.get_final_completion()
+        answer = {"role": "tool", "tool_call_id": call.id, "content": "three"}
+        spoken = client.chat.completions.create(messages=[*HELLO, message.to_dict(), answer], **options)
+    assert (asking.choices[0].finish_reason, call.function.name, call.function.arguments) == (
+        "tool_calls",
+        "fare",
+        '{"zone": "all"}',
+    )
+    assert streamed.choices[0].message.tool_calls[0].function.arguments == call.function.arguments
+    assert streamed.usage == asking.usage
+    assert tokens.count(spoken.choices[0].message.content) == 40
+    assert [entry.usage["total_tokens"] for entry in provider.billed] == [
+        asking.usage.total_tokens,
+        asking.usage.total_tokens,
+        spoken.usage.total_tokens,
+    ]
+
+
+@pytest.mark.parametrize(("asked", "answered"), [(None, "default"), ("flex", "flex"), ("fast", "priority")])
+def test_the_service_tier_is_answered(openai_client, asked, answered):
+    extra = {} if asked is None else {"service_tier": asked}
+    assert openai_client.chat.completions.create(model="m", messages=HELLO, **extra).service_tier == answered
+    assert openai_client.responses.create(model="m", input="x", **extra).service_tier == answered

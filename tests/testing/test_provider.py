@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
+from openai.types.beta import AssistantStreamEvent
 
 from farebox.testing import FakeProvider
+from farebox.testing.multipart import Upload
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
@@ -146,3 +148,91 @@ def test_a_fault_of_the_provider_itself_is_printed_and_a_clients_leaving_is_not(
         openai_client.responses.create(model="m", input="word " * 2000)
     assert provider.wait_idle()
     assert "TypeError" in capfd.readouterr().err
+
+
+def test_a_hanging_answer_is_billed_before_it_is_sent(provider):
+    provider.answer_next(hang=30)
+    with provider.openai_client(max_retries=0, timeout=0.2) as client, pytest.raises(openai.APITimeoutError):
+        client.responses.create(model="m", input="x")
+    (billed,) = provider.billed
+    assert billed.usage["output_tokens"] == 40
+    assert not billed.stated
+
+
+def test_a_hanging_stream_is_billed_once(provider, openai_client):
+    provider.answer_next(hang=0.05)
+    with openai_client.responses.stream(model="m", input="x") as stream:
+        usage = stream.get_final_response().usage
+    (billed,) = provider.billed
+    assert billed.usage == usage.model_dump(exclude_unset=True)
+
+
+def test_stopping_does_not_wait_for_an_answer_that_hangs(provider):
+    provider.answer_next(hang=300)
+    with provider.openai_client(max_retries=0, timeout=0.2) as client, pytest.raises(openai.APITimeoutError):
+        client.responses.create(model="m", input="x")
+    provider.stop()
+    assert provider.wait_idle(5)
+
+
+def test_odd_usage_is_laid_over_the_regular_one_and_billed_as_laid(provider, openai_client):
+    provider.answer_next(usage_extra={"input_tokens_details": {"cache_write_tokens": 7}, "output_tokens": None})
+    usage = openai_client.responses.create(model="m", input="x").usage.model_dump(exclude_unset=True)
+    assert usage["input_tokens_details"] == {"cached_tokens": 0, "cache_write_tokens": 7}
+    assert usage["output_tokens"] is None
+    assert provider.billed[0].usage == usage
+
+
+def test_any_body_can_be_answered_and_any_usage_be_billed_for_it(provider, openai_client):
+    provider.answer_next(body=["odd"], usage={"input_tokens": 3})
+    assert openai_client.post("/responses", body={"model": "m", "input": "x"}, cast_to=object) == ["odd"]
+    provider.answer_next(body={"fine": True}, usage={"seconds": 1})
+    assert openai_client.post("/not/yet/known", body={"model": "n"}, cast_to=object) == {"fine": True}
+    provider.answer_next(body=b'{"cut', usage={"input_tokens": 4})
+    with pytest.raises(Exception, match=r"(?i)json|unterminated"):
+        openai_client.responses.create(model="m", input="x")
+    provider.answer_next(body={"free": True})
+    openai_client.post("/responses", body={"model": "m", "input": "x"}, cast_to=object)
+    assert [(entry.model, entry.api, entry.usage) for entry in provider.billed] == [
+        ("m", "responses", {"input_tokens": 3}),
+        ("n", "/v1/not/yet/known", {"seconds": 1}),
+        ("m", "responses", {"input_tokens": 4}),
+    ]
+
+
+def test_any_events_can_be_streamed_and_cut(provider, openai_client):
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": []}
+    events = [chunk, {**chunk, "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}}, "[DONE]"]
+    options = {"model": "m", "messages": HELLO, "stream": True}
+    provider.answer_next(events=events, usage=events[1]["usage"])
+    assert [part.usage and part.usage.total_tokens for part in openai_client.chat.completions.create(**options)] == [
+        None,
+        3,
+    ]
+    provider.answer_next(events=[("thread.run.created", {"id": "run_1", "object": "thread.run"})])
+    (event,) = openai_client.post(
+        "/threads/t/runs",
+        body={"assistant_id": "a"},
+        cast_to=object,
+        stream=True,
+        stream_cls=openai.Stream[AssistantStreamEvent],
+    )
+    assert (event.event, event.data.id) == ("thread.run.created", "run_1")
+    assert [entry.usage["total_tokens"] for entry in provider.billed] == [3]
+
+
+def test_a_form_is_read_with_its_files(provider, openai_client):
+    blob = bytes(range(256)) * 3 + b"\r\n--x\r\n\r\n"
+    provider.answer_next(body={"text": "x"}, usage={"seconds": 1})
+    openai_client.audio.transcriptions.create(
+        model="whisper-1", file=("a.wav", blob, "audio/wav"), include=["logprobs"], temperature=0.5
+    )
+    provider.answer_next(body={"created": 1})
+    openai_client.images.edit(image=[("1.png", b"one"), ("2.png", b"two")], prompt="Grün\nund rot")
+    first, second = (request.body for request in provider.requests)
+    assert first["file"] == Upload("a.wav", "audio/wav", blob)
+    assert first["file"].size == len(blob)
+    assert (first["model"], first["include"], first["temperature"]) == ("whisper-1", ["logprobs"], "0.5")
+    assert [(image.filename, image.data) for image in second["image"]] == [("1.png", b"one"), ("2.png", b"two")]
+    assert second["prompt"] == "Grün\nund rot"
+    assert provider.billed[0].model == "whisper-1"

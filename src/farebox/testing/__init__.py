@@ -11,13 +11,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from farebox.testing.bill import Billed
     from farebox.testing.provider import FakeProvider
-    from farebox.testing.wire import Billed, Received
+    from farebox.testing.wire import Received
 
 __all__ = ["Billed", "FakeProvider", "Received"]
 
 _HOMES: Final = {
-    "Billed": "farebox.testing.wire",
+    "Billed": "farebox.testing.bill",
     "FakeProvider": "farebox.testing.provider",
     "Received": "farebox.testing.wire",
 }

@@ -1,30 +1,23 @@
-"""The HTTP side of the loopback provider: routes, framing, streams. Imports the standard library and testing only."""
+"""The HTTP side of the loopback provider: framing, streams, the bill. Imports the standard library and testing only."""
 
 from __future__ import annotations
 
 import json
-import re
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar, Final, NamedTuple, Protocol
+from typing import Any, ClassVar, Protocol
 from urllib.parse import unquote
 
-from farebox.testing import anthropic, google, openai, responses
-from farebox.testing.wire import Answer, BadRequestError, Billed, Chunk, Habits, Json, Received
-
-
-class Deviation(NamedTuple):
-    """What the next request gets instead of its regular answer, or beside it."""
-
-    status: int = 200
-    headers: tuple[tuple[str, str], ...] = ()
-    message: str | None = None
-    text: str | None = None
-    cut_after: int | None = None
+from farebox.testing import multipart, routes
+from farebox.testing.bill import Billed
+from farebox.testing.deviation import Deviation
+from farebox.testing.store import BadRequestError
+from farebox.testing.wire import Answer, Chunk, Habits, Received, identifier
 
 
 class Conduct(Protocol):
@@ -44,44 +37,35 @@ class Conduct(Protocol):
         """Put an answer on the bill."""
         ...
 
+    def pause(self, seconds: float) -> None:
+        """Wait, but no longer than the provider runs."""
+        ...
+
     def answered(self) -> None:
         """The request's answer is done, one way or another."""
         ...
 
 
-class Route(NamedTuple):
-    """An endpoint: the groups of its path become arguments."""
+class Tab:
+    """What one answer puts on the bill, once."""
 
-    path: re.Pattern[str]
-    dialect: str
-    answer: Callable[..., Answer]
+    def __init__(self, answer: Answer, dialect: str, conduct: Conduct) -> None:
+        self._answer = answer
+        self._dialect = dialect
+        self._conduct = conduct
+        self._open = True
 
-
-_AZURE: Final = r"(?:/openai/deployments/(?P<deployment>[^/]+))?"
-_GOOGLE: Final = r"/models/(?P<model>[^/:]+):"
-
-ROUTES: Final = (
-    Route(re.compile(_AZURE + r"(?:/v\d+)?/chat/completions$"), "openai", openai.chat),
-    Route(re.compile(_AZURE + r"(?:/v\d+)?/completions$"), "openai", openai.completions),
-    Route(re.compile(_AZURE + r"(?:/v\d+)?/embeddings$"), "openai", openai.embeddings),
-    Route(re.compile(r"/responses$"), "openai", responses.create),
-    Route(re.compile(r"/responses/input_tokens$"), "openai", responses.count),
-    Route(re.compile(r"/messages$"), "anthropic", anthropic.messages),
-    Route(re.compile(r"/messages/count_tokens$"), "anthropic", anthropic.count),
-    Route(re.compile(_GOOGLE + r"generateContent$"), "google", google.generate),
-    Route(re.compile(_GOOGLE + r"streamGenerateContent$"), "google", google.generate_stream),
-    Route(re.compile(_GOOGLE + r"embedContent$"), "google", google.embed),
-    Route(re.compile(_GOOGLE + r"batchEmbedContents$"), "google", google.embed_batch),
-    Route(re.compile(_GOOGLE + r"countTokens$"), "google", google.count),
-)
-
-ERRORS: Final[dict[str, Callable[[int, str], Json]]] = {
-    "openai": openai.error,
-    "anthropic": anthropic.error,
-    "google": google.error,
-}
-
-REQUEST_IDS: Final = {"openai": "x-request-id", "anthropic": "request-id", "google": "x-gemini-request-id"}
+    def settle(self, produced: int, *, stated: bool) -> None:
+        """Bill so many generated tokens, unless it was done before."""
+        if not self._open:
+            return
+        self._open = False
+        answer, now = self._answer, time.time_ns()
+        if answer.usage is not None:
+            usage, calls = answer.usage(produced), answer.tool_calls
+            self._conduct.bill(Billed(self._dialect, answer.model, answer.api, usage, False, now, stated, calls))
+        for line in answer.lines:
+            self._conduct.bill(line.billed(self._dialect, now, stated=stated))
 
 
 class Server(ThreadingHTTPServer):
@@ -137,57 +121,56 @@ class Handler(BaseHTTPRequestHandler):
         finally:
             conduct.answered()
 
-    do_GET = do_POST  # noqa: N815 - the name http.server calls
+    do_GET = do_DELETE = do_PATCH = do_POST  # noqa: N815 - the names http.server calls
 
     def _read(self) -> Received:
         data = self.rfile.read(int(self.headers.get("content-length") or 0))
         path, _, query = self.path.partition("?")
-        try:
-            body = json.loads(data) if data else None
-        except ValueError:
-            body = data
         headers = {name.lower(): value for name, value in self.headers.items()}
-        return Received(self.command, unquote(path), query, headers, body, time.time_ns())
+        return Received(self.command, unquote(path), query, headers, _body(headers, data), time.time_ns())
 
     def _answer(self, request: Received, deviation: Deviation, conduct: Conduct) -> None:
-        route, arguments = _find(request)
-        if deviation.status != 200:
-            message = deviation.message or f"The provider was told to answer {deviation.status}."
-            self._send(deviation.status, ERRORS[route.dialect](deviation.status, message), deviation, route.dialect)
-            return
+        route, arguments = routes.find(request)
         try:
-            answer = _compose(request, route, arguments, conduct.habits(deviation))
+            habits = conduct.habits(deviation)
+            answer = deviation.answer(request, partial(routes.answer, route, request, habits, arguments))
         except BadRequestError as error:
-            self._send(error.status, ERRORS[route.dialect](error.status, error.message), deviation, route.dialect)
+            body = routes.ERRORS[route.dialect](error.status, error.message)
+            self._send(error.status, Answer("", "", body=body), deviation, route.dialect)
             return
-
-        def bill(produced: int, *, stated: bool) -> None:
-            if answer.usage is not None:
-                usage = answer.usage(produced)
-                conduct.bill(Billed(route.dialect, answer.model, answer.api, usage, False, time.time_ns(), stated))
-
-        if answer.chunks is None:
-            bill(answer.length, stated=True)
-            self._send(200, answer.body or {}, deviation, route.dialect)
-        else:
-            self._stream(answer.chunks, deviation, route.dialect, bill)
+        tab = Tab(answer, route.dialect, conduct)
+        if deviation.hang:
+            tab.settle(answer.length, stated=False)
+            conduct.pause(deviation.hang)
+        if answer.chunks is not None:
+            self._stream(answer.chunks, deviation, route.dialect, tab)
+            return
+        tab.settle(answer.length, stated=answer.states_usage)
+        self._send(200, answer, deviation, route.dialect)
 
     def _head(self, status: int, deviation: Deviation, dialect: str, content_type: str) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header(REQUEST_IDS[dialect], openai.identifier("req_"))
+        own = {name.lower() for name, _ in deviation.headers}
+        if "content-type" not in own:
+            self.send_header("Content-Type", content_type)
+        self.send_header(routes.REQUEST_IDS[dialect], identifier("req_"))
         for name, value in deviation.headers:
             self.send_header(name, value)
 
-    def _send(self, status: int, body: Json, deviation: Deviation, dialect: str) -> None:
-        data = json.dumps(body, ensure_ascii=False).encode()
-        self._head(status, deviation, dialect, "application/json")
+    def _send(self, status: int, answer: Answer, deviation: Deviation, dialect: str) -> None:
+        body = answer.body
+        if not isinstance(body, str | bytes):
+            body = json.dumps(body, ensure_ascii=False)
+        data = body.encode() if isinstance(body, str) else body
+        self._head(status, deviation, dialect, answer.content_type)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
         self.wfile.flush()
 
-    def _stream(self, chunks: Iterable[Chunk], deviation: Deviation, dialect: str, bill: Callable[..., None]) -> None:
+    def _stream(self, chunks: Iterable[Chunk], deviation: Deviation, dialect: str, tab: Tab) -> None:
         """Send chunk by chunk. What was generated is billed once: before the last chunk, at the cut, or when the client has left."""
         self._head(200, deviation, dialect, "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
@@ -200,7 +183,7 @@ class Handler(BaseHTTPRequestHandler):
                 steps += chunk.produced > produced
                 produced, stated = chunk.produced, stated or chunk.states_usage
                 if last:
-                    bill(produced, stated=stated)
+                    tab.settle(produced, stated=stated)
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk.data), chunk.data))
                 self.wfile.flush()
                 if last:
@@ -208,11 +191,8 @@ class Handler(BaseHTTPRequestHandler):
                     self.wfile.flush()
                     return
                 time.sleep(self.server.conduct.chunk_delay)
-        except ConnectionError:
-            if not last:
-                bill(produced, stated=stated)
-            raise
-        bill(produced, stated=stated)
+        finally:
+            tab.settle(produced, stated=stated)
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
 
@@ -231,23 +211,14 @@ def _marked_last(chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, bool]]:
         yield before, True
 
 
-def _find(request: Received) -> tuple[Route, dict[str, str]]:
-    """The route of a request; an unknown path answers 404 in the dialect that it looks like."""
-    for route in ROUTES:
-        found = route.path.search(request.path)
-        if found and request.method == "POST":
-            return route, {name: value for name, value in found.groupdict().items() if value}
-    dialect = (
-        "anthropic" if "anthropic-version" in request.headers else "google" if "v1beta" in request.path else "openai"
-    )
-    return Route(re.compile(""), dialect, _unknown), {}
-
-
-def _unknown(request: Received, _: Habits) -> Answer:
-    raise BadRequestError(f"Unknown endpoint: {request.method} {request.path}", status=404)
-
-
-def _compose(request: Received, route: Route, arguments: dict[str, str], habits: Habits) -> Answer:
-    if request.method == "POST" and not isinstance(request.body, dict):
-        raise BadRequestError("The request body is no JSON object.")
-    return route.answer(request, habits, **arguments)
+def _body(headers: dict[str, str], data: bytes) -> Any:
+    """JSON or the fields of a form as plain data, anything else as it came; None when there is none."""
+    content_type = headers.get("content-type", "")
+    if "x-goog-upload-offset" in headers:
+        return data
+    if content_type.startswith("multipart/form-data"):
+        return multipart.parse(content_type, data)
+    try:
+        return json.loads(data) if data else None
+    except ValueError:
+        return data

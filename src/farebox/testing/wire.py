@@ -1,13 +1,16 @@
-"""The values that pass between the loopback server and the wire formats. Imports testing.tokens only."""
+"""The values that pass between the loopback server and the wire formats. Imports testing only."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from farebox.testing import tokens
+from farebox.testing.bill import Line
+from farebox.testing.store import BadRequestError, Store
 
 Json: TypeAlias = dict[str, Any]
 
@@ -17,6 +20,13 @@ OutputTokens: TypeAlias = int | Literal["max"] | None
 DEFAULT_OUTPUT = 40
 UNCAPPED_OUTPUT = 1024
 """What "max" means where the request sets no cap."""
+
+_ids: Final = itertools.count(1)
+
+
+def identifier(prefix: str) -> str:
+    """An id of the provider's look, unique in this process."""
+    return f"{prefix}{next(_ids):024x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +38,7 @@ class Received:
         path: without the query.
         query: as sent, without the question mark.
         headers: by lower-case name.
-        body: the parsed JSON; None when there was none.
+        body: the parsed JSON, or the fields of a form (`farebox.testing.multipart`); None when there was none.
         at_ns: when it arrived, nanoseconds UTC.
     """
 
@@ -41,29 +51,6 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class Billed:
-    """One answer that a real provider would have put on the bill.
-
-    Attributes:
-        provider: whose wire format it was: "openai", "anthropic" or "google".
-        model: as the request named it.
-        api: the interface, in the words of `farebox.price(api=...)`.
-        usage: the provider's usage object.
-        batch: whether it was billed at batch rates.
-        at_ns: when, nanoseconds UTC.
-        stated: whether the usage was sent to the client; False for a stream that was cut or that nobody asked to state it.
-    """
-
-    provider: str
-    model: str
-    api: str
-    usage: Json
-    batch: bool
-    at_ns: int
-    stated: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Habits:
     """How the provider answers.
 
@@ -72,12 +59,28 @@ class Habits:
         reasoning_tokens: how many of an answer's tokens are hidden reasoning (never its last token).
         text: a fixed answer instead of the story.
         seen: remembers prompts, for the prompt cache; True when the prefix was known before.
+        store: what the provider keeps between requests: jobs, files, threads.
+        job_polls: how many looks a job takes until it is done.
+        job_fails: whether the job that the request starts will fail.
+        hosted_calls: calls of each hosted tool that a request offers.
+        function_calls: how many answers of a conversation are function calls.
+        usage_extra: is laid over the usage object.
     """
 
     output_tokens: OutputTokens = None
     reasoning_tokens: int = 0
     text: str | None = None
     seen: Callable[[str, str], bool] = field(default=lambda _model, _prefix: False)
+    store: Store = field(default_factory=Store)
+    job_polls: int = 1
+    job_fails: bool = False
+    hosted_calls: int = 1
+    function_calls: int = 0
+    usage_extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def laid(self, usage: Json) -> Json:
+        """The usage object with `usage_extra` over it; every endpoint passes its usage through here."""
+        return _laid(usage, self.usage_extra)
 
     def speech(self, cap: int | None) -> Speech:
         """The answer to a request with this cap on its tokens."""
@@ -143,26 +146,41 @@ class Answer:
     """What to send back, and what to bill for it.
 
     Attributes:
-        body: of an answer in one piece.
+        body: of an answer in one piece: JSON, or a text or bytes of `content_type`.
         chunks: of a streamed one.
         usage: usage object after so many generated tokens; None when the endpoint is free.
         length: generated tokens of the whole answer.
+        content_type: of the body.
+        states_usage: whether a body states the usage.
+        tool_calls: see `farebox.testing.Billed`.
+        lines: of the bill, beside `usage`: what a job or the lines of a batch used.
+        headers: of an answer in one piece.
     """
 
     model: str
     api: str
-    body: Json | None = None
+    body: Any = None
     chunks: Iterable[Chunk] | None = None
     usage: Callable[[int], Json] | None = None
     length: int = 0
+    content_type: str = "application/json"
+    states_usage: bool = True
+    tool_calls: Mapping[str, int] = field(default_factory=dict)
+    lines: tuple[Line, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class BadRequestError(Exception):
-    """The request cannot be answered; becomes the provider's own error object."""
+def free(body: Any, *, content_type: str = "application/json") -> Answer:
+    """An answer that costs nothing."""
+    return Answer("", "", body=body, content_type=content_type)
 
-    message: str
-    status: int = 400
+
+def _laid(below: Json, over: Mapping[str, Any]) -> Json:
+    whole = dict(below)
+    for name, value in over.items():
+        beneath = whole.get(name)
+        whole[name] = _laid(beneath, value) if isinstance(value, Mapping) and isinstance(beneath, dict) else value
+    return whole
 
 
 def required(body: Any, name: str) -> Any:

@@ -1,35 +1,29 @@
-"""OpenAI's wire format: chat completions, completions, embeddings, input-token counts. Imports testing only."""
+"""OpenAI's wire format: chat completions, completions, embeddings. Imports testing only."""
 
 from __future__ import annotations
 
 import base64
-import itertools
 import math
 import struct
 from collections.abc import Iterator
 from typing import Any, Final
 
-from farebox.testing import prompt, tokens
+from farebox.testing import functions, prompt, tokens
+from farebox.testing.store import BadRequestError
 from farebox.testing.wire import (
     Answer,
-    BadRequestError,
     Chunk,
     Habits,
     Json,
     Received,
     Speech,
     grouped,
+    identifier,
     required,
     server_sent,
 )
 
 EMBEDDING_SIZE: Final = 1536
-_ids: Final = itertools.count(1)
-
-
-def identifier(prefix: str) -> str:
-    """An id of the provider's look, unique in this process."""
-    return f"{prefix}{next(_ids):024x}"
 
 
 def error(status: int, message: str) -> Json:
@@ -70,18 +64,22 @@ def chat(request: Received, habits: Habits, deployment: str | None = None) -> An
     cap = body.get("max_completion_tokens") or body.get("max_tokens")
     choices = body.get("n") or 1
     speech = habits.speech(cap)
+    call = functions.next_call(_declared(body), sum(item.get("role") == "tool" for item in conversation), habits)
+    if call is not None:
+        speech = call.speech(speech.hidden)._replace(finish="tool_calls")
     length = speech.length * choices
 
     def usage(output: int) -> Json:
-        return chat_usage(prompt_tokens, cached, output, speech.hidden * choices)
+        return habits.laid(chat_usage(prompt_tokens, cached, output, speech.hidden * choices))
 
-    head = {"id": identifier("chatcmpl-"), "created": request.at_ns // 10**9, "model": model, "service_tier": "default"}
+    head: Json = {"id": identifier("chatcmpl-"), "created": request.at_ns // 10**9, "model": model}
+    head["service_tier"] = tier(body)
     if body.get("stream"):
         asked = bool((body.get("stream_options") or {}).get("include_usage"))
         head |= {"object": "chat.completion.chunk", "system_fingerprint": None}
-        chunks = _chat_chunks(head, speech, choices, usage(length) if asked else None)
+        chunks = _chat_chunks(head, speech, call, choices, usage(length) if asked else None)
         return Answer(model, "chat.completions", chunks=chunks, usage=usage, length=length)
-    message: Json = {"role": "assistant", "content": speech.text, "refusal": None, "annotations": []}
+    message: Json = {"role": "assistant", "refusal": None, "annotations": [], **_said(speech, call)}
     whole = {
         **head,
         "object": "chat.completion",
@@ -95,7 +93,40 @@ def chat(request: Received, habits: Habits, deployment: str | None = None) -> An
     return Answer(model, "chat.completions", body=whole, usage=usage, length=length)
 
 
-def _chat_chunks(head: Json, speech: Speech, choices: int, usage: Json | None) -> Iterator[Chunk]:
+def tier(body: Json) -> str:
+    """The service tier that an answer states; `fast` is answered as `priority`."""
+    asked = body.get("service_tier") or "auto"
+    return {"auto": "default", "fast": "priority"}.get(asked, str(asked))
+
+
+def _declared(body: Json) -> list[tuple[str, Any]]:
+    tools = [tool["function"] for tool in body.get("tools") or [] if tool.get("type") == "function"]
+    return [(tool["name"], tool.get("parameters")) for tool in tools]
+
+
+def _said(speech: Speech, call: functions.Call | None) -> Json:
+    """What a message says: a text, or the call of a function."""
+    if call is None:
+        return {"content": speech.text}
+    function = {"name": call.name, "arguments": call.text}
+    return {"content": None, "tool_calls": [{"id": identifier("call_"), "type": "function", "function": function}]}
+
+
+def _deltas(speech: Speech, call: functions.Call | None) -> Iterator[tuple[Json, int]]:
+    """The same in pieces, each with the number of tokens up to its end."""
+    if call is None:
+        for text, end in grouped(speech.parts, 1):
+            yield {"content": text}, end
+        return
+    (whole,) = _said(speech, call)["tool_calls"]
+    opening = {**whole, "function": {"name": call.name, "arguments": ""}}
+    yield {"content": None, "tool_calls": [{"index": 0, **opening}]}, 1
+    yield {"tool_calls": [{"index": 0, "function": {"arguments": call.text}}]}, len(speech.parts)
+
+
+def _chat_chunks(
+    head: Json, speech: Speech, call: functions.Call | None, choices: int, usage: Json | None
+) -> Iterator[Chunk]:
     def chunk(index: int, delta: Json, finish_reason: str | None = None) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         extra: Json = {} if usage is None else {"usage": None}
@@ -105,8 +136,8 @@ def _chat_chunks(head: Json, speech: Speech, choices: int, usage: Json | None) -
     for index in range(choices):
         before += speech.hidden
         yield Chunk(chunk(index, {"role": "assistant", "content": "", "refusal": None}), before)
-        for text, end in grouped(speech.parts, 1):
-            yield Chunk(chunk(index, {"content": text}), before + end)
+        for delta, end in _deltas(speech, call):
+            yield Chunk(chunk(index, delta), before + end)
         before += len(speech.parts)
         yield Chunk(chunk(index, {}, speech.finish), before)
     if usage is not None:
@@ -132,7 +163,8 @@ def completions(request: Received, habits: Habits, deployment: str | None = None
     length = len(parts) * choices
 
     def usage(output: int) -> Json:
-        return {"prompt_tokens": prompt_tokens, "completion_tokens": output, "total_tokens": prompt_tokens + output}
+        total = prompt_tokens + output
+        return habits.laid({"prompt_tokens": prompt_tokens, "completion_tokens": output, "total_tokens": total})
 
     head = {
         "id": identifier("cmpl-"),
@@ -173,7 +205,7 @@ def vector(text: object, size: int) -> list[float]:
     return [math.sqrt(2 / size) * math.sin(seed * (index + 0.5)) for index in range(size)]
 
 
-def embeddings(request: Received, habits: Habits, deployment: str | None = None) -> Answer:  # noqa: ARG001 - the shape of every endpoint
+def embeddings(request: Received, habits: Habits, deployment: str | None = None) -> Answer:
     """POST /embeddings, as floats or base64 (which the SDK asks for by itself)."""
     body = request.body
     model = deployment or required(body, "model")
@@ -192,6 +224,6 @@ def embeddings(request: Received, habits: Habits, deployment: str | None = None)
         )
 
     data = [{"object": "embedding", "index": index, "embedding": encoded(item)} for index, item in enumerate(inputs)]
-    usage: Json = {"prompt_tokens": prompt_tokens, "total_tokens": prompt_tokens}
+    usage = habits.laid({"prompt_tokens": prompt_tokens, "total_tokens": prompt_tokens})
     whole = {"object": "list", "data": data, "model": model, "usage": usage}
     return Answer(model, "embeddings", body=whole, usage=lambda _: usage)

@@ -1,0 +1,3 @@
+"""OpenAI's wire format, a file per subject. Imports nothing."""
+
+from __future__ import annotations
