@@ -134,7 +134,13 @@ class Biller:
 
     def stated_by(self, request: CallRequest, at_ns: int) -> int | None:
         """What a request costs that says by itself what will be billed; None when that has no price."""
-        usage = Usage(units=request.units or {})
+        return self._quietly(request, Usage(units=request.units or {}), at_ns)
+
+    def prices_units(self, request: CallRequest, usage: Usage, at_ns: int) -> bool:
+        """Whether units that no usage object states have a price."""
+        return self._quietly(request, usage, at_ns) is not None
+
+    def _quietly(self, request: CallRequest, usage: Usage, at_ns: int) -> int | None:
         return self._prices.quote(
             usage,
             provider=request.provider,
@@ -192,6 +198,14 @@ class Biller:
         """The cost of work that was begun and goes on: what it is expected to cost, until its usage is told of."""
         bill = self.unknown(call, None, ending)
         return bill if bill[0][0] is not None else (PENDING, None, None)
+
+    def rough(self, call: Opened, bill: Bill) -> Bill:
+        """A bill of a usage that was inferred: at least what the answer showed."""
+        cost, low, high = bill
+        if cost[0] is None:
+            return bill
+        most = max(cost[0], call.charged or 0, 0 if high is None else high)
+        return (cost[0], semconv.COST_ESTIMATED, cost[2]), cost[0] if low is None else low, most
 
     def with_unanswered(self, call: Opened, bill: Bill, unanswered: int) -> Bill:
         """A bill with attempts that were sent and never answered, as a client's timeout leaves them: each may have been billed."""

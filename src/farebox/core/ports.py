@@ -33,6 +33,7 @@ class Call(Protocol):
         text: str | None = None,
         share: Fraction = Fraction(1),
         unanswered: int = 0,
+        rough: bool = False,
         key: str | None = None,
         created: int | None = None,
         group: str | None = None,
@@ -54,6 +55,7 @@ class Call(Protocol):
             text: what the pieces said, as far as they were looked at, to be counted and forgotten; None: they were not.
             share: how many times more arrived than `text` holds.
             unanswered: attempts before the last that were sent and never answered: each may have been billed.
+            rough: `usage` was inferred from what the answer shows, and is not exact.
             key: the provider's own id of what was billed, where it may be told of again; see `Told`.
             created: when the provider made it, seconds since the epoch; see `Told`.
             group: see `Told`.

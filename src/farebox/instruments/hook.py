@@ -40,6 +40,7 @@ class Reading(msgspec.Struct, gc=False):
         pending: the work was only begun; its usage comes later.
         void: the work failed and is not billed.
         api: the interface of a line of a batch, which may be of any.
+        rough: `units` were inferred and are not exact.
     """
 
     usage: dict[str, Any] | None = None
@@ -56,6 +57,7 @@ class Reading(msgspec.Struct, gc=False):
     pending: bool = False
     void: bool = False
     api: str | None = None
+    rough: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -154,6 +156,7 @@ class Endpoint(msgspec.Struct, frozen=True):
             is free itself, and no budget is asked. A stream is read by `pieces` where there are any, else item by item.
         lines: whether the answer is a file of JSON lines, each read by `told`.
         text: reads the units of an answer that is a text, given what the request says.
+        default: the model that is taken where the request names none.
         opaque: whether the answer is no JSON and says nothing: sound.
     """
 
@@ -171,6 +174,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     told: Callable[[Any, tuple[str, ...]], Found] | None = None
     lines: bool = False
     text: Callable[[str, dict[str, Count] | None], dict[str, Count] | None] | None = None
+    default: str | None = None
     opaque: bool = False
 
 

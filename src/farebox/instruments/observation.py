@@ -137,7 +137,7 @@ class Observation:
     def words(self, text: str) -> None:
         """The whole answer, a text and no JSON."""
         units = self._derived if self._endpoint.text is None else self._endpoint.text(text, self._derived)
-        self._settle(semconv.STATUS_OK, Reading(units=units))
+        self._settle(semconv.STATUS_OK, Reading(units=units, rough=True))
 
     def opaque(self) -> None:
         """The whole answer, of a kind that says nothing."""
@@ -247,6 +247,7 @@ class Observation:
             pieces=self.pieces,
             text=text,
             share=share,
+            rough=reading.rough,
             key=reading.key,
             created=reading.created,
             group=reading.group,

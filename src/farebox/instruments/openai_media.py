@@ -146,7 +146,7 @@ _FILMS: Final = (semconv.VIDEO_GENERATION, semconv.API_VIDEOS, _FILM)
 ENDPOINTS: Final = (
     Endpoint("images/generations", *_PICTURES, _PICTURE, _DRAWN, derive=images),
     Endpoint("images/edits", *_PICTURES, _PICTURE, _DRAWN, derive=images),
-    Endpoint("images/variations", *_PICTURES, _PICTURE, derive=images),
+    Endpoint("images/variations", *_PICTURES, _PICTURE, derive=images, default="dall-e-2"),
     Endpoint("audio/speech", semconv.SPEECH, semconv.API_SPEECH, _PICTURE, derive=characters, opaque=True),
     Endpoint(
         "audio/transcriptions",

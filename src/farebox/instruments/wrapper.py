@@ -169,7 +169,7 @@ def open_call(
         provider=place.provider,
         operation=endpoint.operation,
         api=endpoint.api,
-        model=sent.model,
+        model=sent.model or endpoint.default,
         body=sent.body,
         server_address=place.address,
         stream=sent.stream,

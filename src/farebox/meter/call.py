@@ -17,11 +17,11 @@ from farebox.core.event import CallEvent, CallRequest
 from farebox.core.guard import contained
 from farebox.core.identity import new_id, stable_id
 from farebox.core.usage import Usage
+from farebox.meter.retold import Known
 from farebox.pricing.estimate import Forecast
 
 if TYPE_CHECKING:
     from farebox.meter.meter import Meter
-    from farebox.meter.retold import Known
 
 
 _ALL: Final = Fraction(1)
@@ -95,6 +95,7 @@ class PaidCall:
         text: str | None = None,
         share: Fraction = _ALL,
         unanswered: int = 0,
+        rough: bool = False,
         key: str | None = None,
         created: int | None = None,
         group: str | None = None,
@@ -110,13 +111,17 @@ class PaidCall:
         took = time.perf_counter_ns() - self._began
         ending = Ending(status, error_type, model, response_id, attempts, took, pieces, text, share)
         bill = self._bill(usage, ending, billable=billable, partial=partial, pending=pending)
+        if rough:
+            bill = contained("estimate", self._meter.biller.rough, self, bill) or bill
         if unanswered:
             bill = contained("estimate", self._meter.biller.with_unanswered, self, bill, unanswered) or bill
         if self.reservation is not None:
             contained("budget gate", self._settle_budgets, self.reservation, bill[0], usage)
-        if key is not None:
-            contained("identity", self._meter.retold.settled, self, usage, bill[0], pending=pending)
-        contained("event", self._publish, usage, bill, ending)
+        event = contained("event", self.event, usage, bill, ending)
+        if key is not None and event is not None:
+            known = Known.of(self, usage, bill[0][0], pending=pending)
+            contained("identity", self._meter.retold.keep, self.id, known, event)
+        contained("event", self._publish, event)
 
     def identify(self, key: str, created: int | None, group: str | None) -> None:
         """Take the id of what was billed, so that whoever tells of it again means this event."""
@@ -130,14 +135,19 @@ class PaidCall:
         if pending:
             return contained("estimate", biller.pending, self, ending) or (FAULT, None, None)
         stated = usage is not None and not usage.says_nothing
-        if usage is not None and stated and not partial:
+        if usage is not None and stated and not partial and self._prices(usage):
             quote = contained("pricing", biller.quote, self.request, usage, ending.model, self.started_at)
-            if quote is None or quote[0] is not None or usage.raw is not None or self.expected is None:
-                return (quote or FAULT, None, None)
+            return (quote or FAULT, None, None)
         if not billable:
             return (FREE, None, None)
         bill = contained("estimate", biller.unknown, self, usage if stated and partial else None, ending)
         return bill or (FAULT, None, None)
+
+    def _prices(self, usage: Usage) -> bool:
+        """Whether a usage prices the call: a model may be billed by something else than its request says, as speech is by tokens."""
+        if usage.raw is not None or self.expected is None:
+            return True
+        return bool(contained("pricing", self._meter.biller.prices_units, self.request, usage, self.started_at))
 
     def resume(self, known: Known) -> None:
         """Be the call that was begun earlier: its time, and its scope where that is still known."""
@@ -155,7 +165,7 @@ class PaidCall:
         """The event of this call."""
         request, scope = self.request, self.scope
         cost, low, high = bill
-        more: dict[str, Any] = scope.said
+        more: dict[str, Any] = {**scope.said, "batch": True} if self.is_batch else scope.said
         if usage is not None:
             prompt, read, written, out = usage.totals()
             more = {
@@ -165,7 +175,7 @@ class PaidCall:
                 "raw_usage": usage.raw,
                 "usage_notes": usage.notes,
                 "service_tier": usage.service_tier,
-                "batch": usage.batch,
+                "batch": usage.batch or self.is_batch,
             }
             if usage.units or not usage.says_nothing:
                 more["input_tokens"], more["cache_read_tokens"] = prompt, read
@@ -200,9 +210,10 @@ class PaidCall:
             **more,
         )
 
-    def _publish(self, usage: Usage | None, bill: Bill, ending: Ending) -> None:
+    def _publish(self, event: CallEvent | None) -> None:
         try:
-            self._meter.publish(self, self.event(usage, bill, ending))
+            if event is not None:
+                self._meter.publish(self, event)
         finally:
             self._meter.journal.vacate(self._slot)
 

@@ -130,12 +130,15 @@ class Meter:
         event = call.event(
             usage, (cost, None, None), Ending(told.status, model=told.model, response_id=told.response_id)
         )
-        replaced = self.retold.by_lines(call.parent_id, whole=told.request.operation == semconv.BATCH)
-        event = emptied(event) if replaced else event
-        due = self.retold.due(call, known, event.cost_nano)
+        if call.is_batch and self.retold.by_lines(call.parent_id):
+            event = emptied(event)
+        due = self.retold.due(known, event)
         if call.budgets and (due is None or due):
             contained("budget gate", self._charge, call, (due, cost[1], cost[2]), usage)
-        self.retold.keep(call.id, Known.of(call, usage, event.cost_nano, pending=told.pending))
+        self.retold.keep(call.id, Known.of(call, usage, event.cost_nano, pending=told.pending), event)
+        whole = None if call.is_batch else self.retold.line(call.parent_id)
+        if whole is not None:
+            contained("event", self.publish, call, emptied(whole))
         contained("event", self.publish, call, event)
 
     def settle_open_calls(self) -> None:
@@ -185,8 +188,13 @@ class Meter:
             return 0
         for budget in call.budgets:
             if budget.strength != "soft" and budget.account.limit is not None:
+                what = (
+                    f"{request.provider} model {request.model!r} has no price"
+                    if request.model
+                    else f"a {request.operation} request to {request.provider} names no model that could be priced before it is sent"
+                )
                 error = BudgetExceeded(
-                    f"{request.provider} model {request.model!r} has no price, so budget {budget.name or '(unnamed)'} cannot "
+                    f"{what}, so budget {budget.name or '(unnamed)'} cannot "
                     "hold its cost. Nothing was sent. Set its price with farebox.set_price, or on_unpriced='allow' to let such "
                     "calls go uncounted, or use strength='soft'.",
                     budget=budget.name,

@@ -6,16 +6,19 @@ attribution of whoever began it, and saves writing the same again. It is bounded
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
+from farebox.core import semconv
 from farebox.core.context import Scope
-from farebox.core.event import Told
+from farebox.core.event import CallEvent, Told
 from farebox.core.usage import Count, Usage
 
 if TYPE_CHECKING:
     from farebox.meter.call import PaidCall
+
+V = TypeVar("V")
 
 _REMEMBERED: Final = 20_000
 """Things and batches that are remembered; the oldest are forgotten first."""
@@ -55,58 +58,62 @@ class Known(msgspec.Struct, gc=False):
         return self.units == told.usage.units
 
 
+class Whole(msgspec.Struct, gc=False):
+    """A batch as a whole, as long as none of its lines is known.
+
+    Attributes:
+        event: what was last written of it.
+        credit: nano-dollars that budgets were charged for it, and that its lines need not be charged again.
+    """
+
+    event: CallEvent
+    credit: int
+
+
 class Retold:
     """Things by the id of their event. Threads may race: a lost entry costs a second telling, which the ledger drops."""
 
     def __init__(self) -> None:
         self._known: dict[str, Known] = {}
-        self._wholes: dict[str, int] = {}
+        self._wholes: dict[str, Whole] = {}
         self._lines: dict[str, None] = {}
 
     def known(self, event_id: str) -> Known | None:
         """What was told of it before, or None."""
         return self._known.get(event_id)
 
-    def keep(self, event_id: str, known: Known) -> None:
+    def keep(self, event_id: str, known: Known, event: CallEvent) -> None:
         """Remember what was told."""
         _remember(self._known, event_id, known)
+        if event.operation == semconv.BATCH and event.parent_id is not None:
+            _remember(self._wholes, event.parent_id, Whole(event, known.charged))
 
-    def settled(
-        self, call: PaidCall, usage: Usage | None, cost: tuple[int | None, str, object], *, pending: bool
-    ) -> None:
-        """A call of ours ended that may be told of again."""
-        self.keep(call.id, Known.of(call, usage, cost[0], pending=pending))
+    def by_lines(self, group: str | None) -> bool:
+        """Whether a batch is billed by its lines already."""
+        return group is not None and group in self._lines
 
-    def by_lines(self, group: str | None, *, whole: bool) -> bool:
-        """Whether a batch is billed by its lines already; a line is noted as such."""
-        if group is None:
-            return False
-        if whole:
-            return group in self._lines
-        if group not in self._lines:
-            _remember(self._lines, group, None)
-        return False
+    def line(self, group: str | None) -> CallEvent | None:
+        """A line of a batch is known; the batch as a whole, where it was written and is to be emptied now."""
+        if group is None or group in self._lines:
+            return None
+        _remember(self._lines, group, None)
+        whole = self._wholes.get(group)
+        return None if whole is None else whole.event
 
-    def due(self, call: PaidCall, known: Known | None, cost: int | None) -> int | None:
+    def due(self, known: Known | None, event: CallEvent) -> int | None:
         """Nano-dollars to charge budgets: what it costs more than was charged for it, or for the batch that it is a line of."""
-        if cost is None:
+        if event.cost_nano is None:
             return None if known is None else 0
-        due = cost - (known.charged if known is not None else 0)
-        group = call.parent_id
-        if group is None:
+        due = event.cost_nano - (known.charged if known is not None else 0)
+        whole = None if event.parent_id is None else self._wholes.get(event.parent_id)
+        if whole is None or event.operation == semconv.BATCH:
             return due
-        if call.is_batch:
-            _remember(self._wholes, group, self._wholes.get(group, 0) + due)
-            return due
-        credit = min(self._wholes.get(group, 0), due)
-        if credit > 0:
-            self._wholes[group] -= credit
-        return due - max(credit, 0)
+        credit = max(0, min(whole.credit, due))
+        whole.credit -= credit
+        return due - credit
 
 
-def _remember(
-    memory: dict[str, object] | dict[str, Known] | dict[str, int] | dict[str, None], name: str, value: object
-) -> None:
+def _remember(memory: dict[str, V], name: str, value: V) -> None:
     if len(memory) >= _REMEMBERED and name not in memory:
         memory.pop(next(iter(memory)), None)
-    memory[name] = value  # type: ignore[assignment]
+    memory[name] = value
