@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from farebox.core.identity import new_id
+from farebox.core.identity import is_stable, new_id, stable_id
 
 
 def test_an_id_is_a_uuid_of_version_7_and_says_its_millisecond():
@@ -45,3 +45,24 @@ def test_a_forked_child_never_repeats_its_parents_ids():
     os.close(writer)
     assert len(theirs) == 100
     assert not theirs & ours
+
+
+def test_a_stable_id_is_the_same_for_the_same_names_in_every_process():
+    found = uuid.UUID(stable_id("openai", "resp_1", seconds=1_795_000_000))
+    assert found.version == 8
+    assert found.variant == uuid.RFC_4122
+    assert found.int >> 80 == 1_795_000_000_000
+    assert stable_id("openai", "resp_1", seconds=1_795_000_000) == str(found)
+
+
+@pytest.mark.parametrize(
+    "names", [("openai", "resp_2"), ("azure", "resp_1"), ("openairesp_1",), ("openai", "resp", "1")]
+)
+def test_other_names_give_another_stable_id(names):
+    assert stable_id(*names, seconds=5) != stable_id("openai", "resp_1", seconds=5)
+
+
+def test_only_stable_ids_may_be_told_of_again():
+    assert is_stable(stable_id("a"))
+    assert not is_stable(new_id(time.time_ns()))
+    assert not is_stable("short")

@@ -41,7 +41,9 @@ def put():
 
 def states(installed):
     """How the hooks stand that meter."""
-    return [state.state for state in installed.states() if state.target.endswith(".request") or state.state == "missing"]
+    return [
+        state.state for state in installed.states() if state.target.endswith(".request") or state.state == "missing"
+    ]
 
 
 @pytest.fixture

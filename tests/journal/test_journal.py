@@ -16,6 +16,7 @@ from farebox.core.errors import ConfigurationError, LedgerError
 from farebox.journal import Journal
 from farebox.journal.layout import Mark, journals, segments
 from farebox.journal.recover import claim, orphans
+from farebox.journal.slots import Slots, left_behind
 
 START = Mark(0, 0)
 
@@ -605,3 +606,26 @@ def test_in_memory_too_an_event_loses_what_no_ledger_can_hold_and_not_itself(tmp
     assert [event.tags for event in batch.events] == [None, None]
     assert batch.events[0].user_id == "?"
     journal.close()
+
+
+def test_a_call_in_flight_takes_another_id_in_its_slot(tmp_path, make_event):
+    table = Slots(tmp_path / "a.slots", 4)
+    event = make_event(task_type="x")
+    slot = table.occupy(event)
+    other = make_event().id
+    table.rename(slot, event.id, other)
+    table.close(remove=False)
+    (left,) = left_behind(tmp_path / "a.slots")
+    assert (left.id, left.task_type, left.status) == (other, "x", "lost")
+
+
+def test_a_slot_that_is_free_or_was_never_taken_is_not_renamed(tmp_path, make_event):
+    journal = Journal(tmp_path)
+    event = make_event()
+    slot = journal.occupy(event)
+    journal.vacate(slot)
+    journal.rename(slot, event.id, make_event().id)
+    journal.rename(-1, event.id, make_event().id)
+    journal.close()
+    journal.rename(slot, event.id, make_event().id)
+    assert journal.health().occupied == 0

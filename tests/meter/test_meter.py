@@ -4,80 +4,18 @@ import gc
 import logging
 
 import pytest
+from flat import Flat, Kept, request
 
 from farebox import scopes
 from farebox.budgets.budget import Budget
 from farebox.budgets.gate import Gate
 from farebox.core import context, guard
 from farebox.core.errors import BudgetExceeded, ConfigurationError
-from farebox.core.event import CallEvent, CallRequest
 from farebox.core.money import Money
 from farebox.core.usage import Usage
 from farebox.meter import Meter
 from farebox.pricing.assume import AssumedRates
 from farebox.pricing.estimate import Estimator
-
-
-class Flat:
-    """Model m: 1 nano-dollar an input token, 2 an output token; nothing else has a price."""
-
-    version = "book-1"
-    broken = False
-
-    def quote(self, usage: Usage, *, provider: str, model: str, api: str, at_ns: int, extra: object):
-        if self.broken:
-            raise ArithmeticError("broken book")
-        if model != "m":
-            return None, "unpriced", (f"model {model}",)
-        prompt, _, _, out = usage.totals()
-        return prompt + 2 * out, "priced", ()
-
-    def unit_rates(self, provider: str, model: str, at_ns: int):
-        return {"input": 1000, "output": 2000} if model == "m" else None
-
-
-class Kept:
-    """A journal that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.events: list[CallEvent] = []
-        self.in_flight: dict[int, CallEvent] = {}
-
-    def append(self, event: CallEvent) -> None:
-        self.events.append(event)
-
-    def occupy(self, event: CallEvent) -> int:
-        self.in_flight[len(self.in_flight)] = event
-        return len(self.in_flight) - 1
-
-    def vacate(self, slot: int) -> None:
-        self.in_flight.pop(slot, None)
-
-
-@pytest.fixture
-def prices() -> Flat:
-    return Flat()
-
-
-@pytest.fixture
-def journal() -> Kept:
-    return Kept()
-
-
-@pytest.fixture
-def gate() -> Gate:
-    return Gate(1)
-
-
-@pytest.fixture
-def meter(prices: Flat, journal: Kept, gate: Gate) -> Meter:
-    return Meter(prices=prices, estimator=Estimator(prices), gate=gate, journal=journal, service="tests")
-
-
-def request(model: str = "m", **changes: object) -> CallRequest:
-    body = {"messages": [{"role": "user", "content": "x" * 77}], "max_tokens": 100}
-    return CallRequest("openai", "chat", "chat.completions", model, body, "api.example", **changes)
-
 
 USED = Usage(
     units={"input": 30, "output": 10},

@@ -107,7 +107,7 @@ class PaidCall:
         except KeyError:  # settled already, or opened before a fork by the parent, who settles it
             return
         if key is not None:
-            contained("identity", self.identify, key, created, group)
+            contained("identity", self.identify, key, created, group, own=True)
         took = time.perf_counter_ns() - self._began
         ending = Ending(status, error_type, model, response_id, attempts, took, pieces, text, share)
         bill = self._bill(usage, ending, billable=billable, partial=partial, pending=pending)
@@ -123,10 +123,14 @@ class PaidCall:
             contained("identity", self._meter.retold.keep, self.id, known, event)
         contained("event", self._publish, event)
 
-    def identify(self, key: str, created: int | None, group: str | None) -> None:
+    def identify(self, key: str, created: int | None, group: str | None, *, own: bool) -> None:
         """Take the id of what was billed, so that whoever tells of it again means this event."""
         provider, before = self.request.provider, self.id
-        self.id = stable_id(provider, key, seconds=created or 0)
+        found = stable_id(provider, key, seconds=created or 0)
+        known = self._meter.retold.known(found)
+        if own and known is not None and known.units is not None:
+            return  # the answer to a request of its own cannot be what was answered before: these ids are not unique
+        self.id = found
         self.parent_id = None if group is None else stable_id(provider, group)
         self._meter.journal.rename(self._slot, before, self.id)
 

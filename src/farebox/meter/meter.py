@@ -115,7 +115,7 @@ class Meter:
         What was begun in this process keeps the scope and the budgets that it was begun under, and is charged the difference.
         """
         call = PaidCall(self, told.request, context.current(), (told.created or 0) * 10**9 or time.time_ns(), None)
-        contained("identity", call.identify, told.key, told.created, told.group)
+        contained("identity", call.identify, told.key, told.created, told.group, own=False)
         known = self.retold.known(call.id)
         if known is not None:
             if known.knows(told):

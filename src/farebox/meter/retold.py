@@ -43,7 +43,7 @@ class Known(msgspec.Struct, gc=False):
     def of(cls, call: PaidCall, usage: Usage | None, charged: int | None, *, pending: bool) -> Known:
         """What is known once this was told."""
         return cls(
-            None if pending or usage is None else usage.units,
+            None if pending else {} if usage is None else usage.units,
             charged or 0,
             call.started_at,
             call.scope if pending else None,
@@ -51,11 +51,9 @@ class Known(msgspec.Struct, gc=False):
 
     def knows(self, told: Told) -> bool:
         """Whether nothing new is told: it goes on, or it used what it was known to have used."""
-        if told.void:
-            return self.units == {}
-        if told.pending or told.usage is None:
+        if told.pending:
             return True
-        return self.units == told.usage.units
+        return self.units == ({} if told.usage is None or told.void else told.usage.units)
 
 
 class Whole(msgspec.Struct, gc=False):
