@@ -92,3 +92,21 @@ def test_every_command_and_every_cost_status_is_named():
 def test_every_example_is_named():
     for path in (PROJECT / "examples").glob("*.py"):
         assert f"`{path.name}`" in README
+
+
+def test_every_endpoint_is_on_the_page_of_what_is_metered():
+    from farebox.instruments import anthropic, google_genai, google_interactions, openai
+
+    page = (PROJECT / "docs" / "metering.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## `([a-z-]+)`\n(.*?)(?=^## )", page, re.MULTILINE | re.DOTALL))
+    rows = {
+        "openai": openai.ENDPOINTS,
+        "anthropic": anthropic.ENDPOINTS,
+        "google-genai": (*google_genai.ENDPOINTS, *google_interactions.ENDPOINTS),
+    }
+    for name, endpoints in rows.items():
+        cells = " ".join(line.split("|")[1] for line in sections[name].splitlines() if line.startswith("|"))
+        named = set(re.findall(r"`([^`]+)`(?: \((GET|PATCH)\))?", cells))
+        assert named == {
+            (endpoint.path, "" if endpoint.method == "post" else endpoint.method.upper()) for endpoint in endpoints
+        }
