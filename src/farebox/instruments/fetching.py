@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from farebox.core import semconv
 from farebox.core.event import CallRequest, Told
 from farebox.core.guard import contained
@@ -96,7 +98,7 @@ class Fetching:
 
     def decoded(self, data: bytes) -> Any:
         """One line or event of a stream of bytes."""
-        return decode(data, self._endpoint.answer)
+        return decode(data, self._endpoint.answer) if self._endpoint.lines else msgspec.json.decode(data)
 
     def words(self, text: str) -> None:
         """A file whose content is no JSON by its type: it may be a file of lines all the same."""
