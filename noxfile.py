@@ -16,9 +16,9 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = [version for version in ("3.11", "3.12", "3.13") if shutil.which(f"python{version}")] or ["3.11"]
 
 VERSIONS = {
-    "openai": ("1.66.2", "2.54.0", "3.54.0"),
-    "anthropic[bedrock,vertex]": ("0.49.0", "1.17.0", "2.12.0"),
-    "google-genai": ("1.75.0", "2.34.0", "3.4.0"),
+    "openai": ("1.66.2", "2.54.0", "3.54.0", "3.57.0"),
+    "anthropic[bedrock,vertex]": ("0.49.0", "1.17.0", "2.12.0", "2.14.0"),
+    "google-genai": ("1.75.0", "2.34.0", "3.4.0", "3.6.1"),
 }
 """The oldest and newest release of each SDK line that instruments are tested against."""
 
@@ -60,7 +60,7 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("line", range(3), ids=["oldest", "middle", "newest"])
+@nox.parametrize("line", range(4), ids=["oldest", "middle", "newer", "newest"])
 def versions(session: nox.Session, line: int) -> None:
     """The instruments against older SDKs."""
     pins = [f"{name}=={releases[line]}" for name, releases in VERSIONS.items()]

@@ -7,6 +7,7 @@ import json
 import pytest
 
 import farebox
+from farebox import runtime
 from farebox.testing import FakeProvider
 
 SESSION = {
@@ -41,8 +42,11 @@ EVALUATION = {
 
 
 @pytest.fixture(autouse=True)
-def hooks():
+def own_runtime():
+    runtime.reset()
     farebox.instrument()
+    yield
+    runtime.reset()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import json
 import pytest
 
 import farebox
+from farebox import runtime
 from farebox.testing import FakeProvider
 
 SOUND = ("a.wav", b"RIFF" + b"\0" * 32_000)
@@ -20,8 +21,11 @@ REQUEST = {
 
 
 @pytest.fixture(autouse=True)
-def hooks():
+def own_runtime():
+    runtime.reset()
     farebox.instrument()
+    yield
+    runtime.reset()
 
 
 @pytest.fixture
@@ -335,6 +339,7 @@ def test_a_message_batch_is_billed_line_by_line(do, provider):
 # --- Google
 
 
+@pytest.mark.filterwarnings("ignore:.*Interactions usage is experimental")
 def test_interactions_are_one_event_each(do, provider):
     def story(client):
         yield client.interactions.create(model="gemini-2.5-flash", input="hi")
