@@ -6,6 +6,7 @@ here, the SDK's own object goes back to the user.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -63,13 +64,13 @@ class Fetching:
         self._collector: Pieces | None = None
         self.attempts = 1
         self.hides = False
-        self.kept: list[Any] = []
+        self.kept: deque[Any] = deque(maxlen=0)
         self.last: Any = None
         self.pieces = 0
         self.probe: Any = id
         self.quiet: Any = None
         self.release: Callable[[], None] | None = None
-        self.said: Callable[[Any], Any] | None = None
+        self.said: Callable[[Any], Any] = type
         self.sending: Sending | None = None
         self.settled = False
 

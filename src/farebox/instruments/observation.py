@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Final
@@ -28,8 +29,11 @@ from farebox.instruments.sending import Sending
 _UNSEEN: Final = object()
 """What no probe ever gives: the first piece of a stream is always noted."""
 
-HEARD: Final = 4096
-"""Pieces of a stream whose text is kept until it ends: what is beyond them is reckoned by what is in them."""
+HEARD: Final = 128
+"""Pieces of a stream whose text is kept, the latest: the whole is reckoned by them. 150 kB at most for each open stream."""
+
+_ALL: Final = Fraction(1)
+_NOTHING: Final[deque[Any]] = deque(maxlen=0)
 
 _open: Final[weakref.WeakSet[Observation]] = weakref.WeakSet()
 """Streams that have not ended. The interpreter runs no finaliser for them at its exit."""
@@ -48,11 +52,11 @@ class Observation:
     Attributes:
         attempts: how often the request was sent, where the answer says so.
         pieces: pieces of the stream that arrived, counted by the loop that hands them on.
-        kept: what holds the text of the first of them.
+        kept: what holds the text of the latest of them.
         last: the last of them.
         probe: looks at a piece, see `Pieces`.
         quiet: what the probe gives for pieces that say nothing.
-        said: gets from a piece what holds its text; None: that is not needed.
+        said: gets from a piece what holds its text.
         hides: whether a chunk with usage alone was asked for by us, and is not handed on.
         release: called when the call has ended.
         sending: what was learned while it was sent.
@@ -91,13 +95,13 @@ class Observation:
         self._provider: str | None = None
         self.attempts = 1
         self.hides = False
-        self.kept: list[Any] = []
+        self.kept: deque[Any] = _NOTHING
         self.last: Any = None
         self.pieces = 0
         self.probe: Any = bool
         self.quiet: Any = _UNSEEN
         self.release: Callable[[], None] | None = None
-        self.said: Callable[[Any], Any] | None = None
+        self.said: Callable[[Any], Any] = type
         self.sending: Sending | None = None
 
     def watches(self, call: Call, request: CallRequest) -> None:
@@ -169,7 +173,9 @@ class Observation:
         """Get ready for the pieces of a stream."""
         if self._endpoint.pieces is not None:
             self._collector = self._endpoint.pieces(self._endpoint.answer, self._asked)
-            self.probe, self.said = self._collector.probe, self._collector.said
+            self.probe = self._collector.probe
+            if self._collector.said is not None:
+                self.said, self.kept = self._collector.said, deque(maxlen=HEARD)
         self._process = os.getpid()
         _open.add(self)
 
@@ -187,16 +193,17 @@ class Observation:
 
     def _hear(self, piece: Any) -> None:
         """Keep the text of a piece that is not of the commonest kind: the loop keeps the others'."""
-        if self.said is not None and len(self.kept) < HEARD:
+        if self.kept is not _NOTHING:
             said = attempt(self.said, piece, on_error=lambda _error: None)
             if said is not None:
                 self.kept.append(said)
 
     def _text(self) -> tuple[str | None, Fraction]:
         """What was heard, and how many times more arrived; only wanted where usage did not come."""
-        if self.said is None or not self.kept:
-            return None, Fraction(1)
-        return words(self.kept), Fraction(max(self.pieces, HEARD), HEARD) if len(self.kept) >= HEARD else Fraction(1)
+        kept = self.kept
+        if not kept:
+            return None, _ALL
+        return words(kept), _ALL if len(kept) < HEARD else Fraction(max(self.pieces, HEARD), HEARD)
 
     def exhausted(self) -> None:
         """The stream came to its end."""

@@ -5,7 +5,7 @@ Each loop over a stream looks at a piece with `probe` and compares the result wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from operator import attrgetter
 from typing import Any, Final
@@ -55,7 +55,7 @@ class UsagePieces:
         return reading
 
 
-def words(kept: list[Any]) -> str:
+def words(kept: Iterable[Any]) -> str:
     """The text in what `Pieces.said` gave of a stream's pieces: deltas, events' parts, or lists of choices."""
     return "".join(_words(part) for part in kept)
 

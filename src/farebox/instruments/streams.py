@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from farebox.core.guard import attempt
 from farebox.instruments.fetching import Fetching
-from farebox.instruments.observation import HEARD, Observation
+from farebox.instruments.observation import Observation
 from farebox.instruments.wire import Scanner
 
 Watcher: TypeAlias = Observation | Fetching
@@ -24,7 +24,7 @@ _SHADOWED: Final = ("close", "aclose", "iter_bytes", "aiter_bytes")
 
 def watch(source: Iterable[Any], seen: Watcher) -> Generator[Any, None, None]:
     """The pieces of `source`; `seen` learns of each and of the end."""
-    probe, quiet, said, kept = seen.probe, seen.quiet, seen.said, seen.kept
+    probe, quiet, said, keep = seen.probe, seen.quiet, seen.said, seen.kept.append
     try:
         for piece in source:
             seen.pieces += 1
@@ -33,8 +33,8 @@ def watch(source: Iterable[Any], seen: Watcher) -> Generator[Any, None, None]:
                     if seen.note(piece):
                         continue
                     quiet = seen.quiet
-                elif said is not None and len(kept) < HEARD:
-                    kept.append(said(piece))
+                else:
+                    keep(said(piece))
             except AttributeError:  # a dict among models
                 if seen.note(piece):
                     continue
@@ -53,7 +53,7 @@ def watch(source: Iterable[Any], seen: Watcher) -> Generator[Any, None, None]:
 
 async def watch_async(source: AsyncIterable[Any], seen: Watcher) -> AsyncGenerator[Any, None]:
     """`watch` for asynchronous streams."""
-    probe, quiet, said, kept = seen.probe, seen.quiet, seen.said, seen.kept
+    probe, quiet, said, keep = seen.probe, seen.quiet, seen.said, seen.kept.append
     try:
         async for piece in source:
             seen.pieces += 1
@@ -62,8 +62,8 @@ async def watch_async(source: AsyncIterable[Any], seen: Watcher) -> AsyncGenerat
                     if seen.note(piece):
                         continue
                     quiet = seen.quiet
-                elif said is not None and len(kept) < HEARD:
-                    kept.append(said(piece))
+                else:
+                    keep(said(piece))
             except AttributeError:  # a dict among models
                 if seen.note(piece):
                     continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -35,8 +36,8 @@ class Scanner:
         self.last: Any = None
         self.probe: Any = bool
         self.quiet: Any = None
-        self.said = None
-        self.kept: list[Any] = []
+        self.said: Any = type
+        self.kept: deque[Any] = deque(maxlen=0)
 
     def note(self, chunk: bytes) -> bool:
         """Take in the next bytes; all of them are handed on."""
