@@ -234,10 +234,11 @@ class Observation:
         if call is None:
             return
         sent = self.sending
-        text, share = (
-            (None, Fraction(1)) if reading.whole else contained("hear a stream", self._text) or (None, Fraction(1))
-        )
-        self.kept = []
+        text, share = None, _ALL
+        if self.kept is not _NOTHING:
+            if not reading.whole:
+                text, share = contained("hear a stream", self._text) or (None, _ALL)
+            self.kept = _NOTHING
         usage = contained("extract usage", self._usage, reading)
         if usage is None and ended is None and self._derived and not reading.pending:
             usage = Usage(units=self._derived)  # a reader who leaves early is billed all the same
