@@ -45,6 +45,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     threads: bool = True
     """Whether pools and threads carry the budget and attribution of the code that started the work."""
 
+    audit: bool = False
+    """Whether the requests below the hooks are counted, so that `Instrumentation.audit()` can name those that no event explains."""
+
     include_usage: bool = True
     """Whether a chat stream asks for its usage where the program was silent and the host is known to accept it."""
 
@@ -170,6 +173,7 @@ PARSERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "service": _text,
     "durability": _one_of(get_args(Durability)),
     "threads": _flag,
+    "audit": _flag,
     "include_usage": _flag,
     "usage_hosts": _names,
     "on_gate_error": _one_of(get_args(OnGateError)),

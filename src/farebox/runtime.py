@@ -12,11 +12,12 @@ import time
 import weakref
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from farebox import config
 from farebox.budgets.gate import Gate
 from farebox.config import Settings
+from farebox.core.errors import ConfigurationError
 from farebox.core.guard import contained, logger
 from farebox.core.ports import Ledger
 from farebox.ledger.locate import Location, journal_directory, ledger_path
@@ -29,6 +30,9 @@ from farebox.pricing.calculate import quote
 from farebox.pricing.estimate import Estimator
 from farebox.sinks.adopt import adopt
 from farebox.sinks.recorder import Recorder
+
+if TYPE_CHECKING:
+    from farebox.instruments.audit import AuditReport
 
 _EXIT_TIMEOUT: Final = 5.0
 """Seconds that the interpreter's exit waits for the ledger; what is not in it by then stays in the journal."""
@@ -188,6 +192,17 @@ class Instrumentation:
         """What is hooked, what waits for its SDK to be imported, and what found nothing to hook."""
         return [] if self._installed is None else self._installed.states()
 
+    def audit(self) -> AuditReport:
+        """What left below the hooks since they were put in force, with `audit=True`.
+
+        Raises:
+            ConfigurationError: no audit was asked for.
+        """
+        if self._installed is None or self._installed.audit is None:
+            raise ConfigurationError("nothing was audited: call farebox.instrument(audit=True)")
+        report: AuditReport = self._installed.audit.report()
+        return report
+
     def undo(self) -> None:
         """Remove these hooks; again is nothing."""
         installed, self._installed = self._installed, None
@@ -219,6 +234,7 @@ def instrument(*names: str, **settings: Any) -> Instrumentation:
         ConfigurationError: an unknown or missing SDK was named, or a setting cannot be used.
         LedgerError: the ledger cannot be used.
     """
+    from farebox.instruments.audit import Audit
     from farebox.instruments.patching import WireOptions, install
 
     configure(**settings)
@@ -236,6 +252,7 @@ def instrument(*names: str, **settings: Any) -> Instrumentation:
             include_usage=runtime.settings.include_usage, usage_hosts=frozenset(runtime.settings.usage_hosts)
         ),
         carry=runtime.settings.threads,
+        audit=Audit() if runtime.settings.audit else None,
     )
     with _state.lock:
         _state.installed.append(installed)
@@ -248,6 +265,13 @@ def uninstrument() -> None:
         installed, _state.installed = _state.installed, []
     for one in installed:
         one.undo()
+
+
+def hook_states() -> list[Any] | None:
+    """How the hooks stand that this process has in force; None when it has none."""
+    with _state.lock:
+        installed = list(_state.installed)
+    return [state for one in installed for state in one.states()] if installed else None
 
 
 def flush(timeout: float = 5.0) -> bool:

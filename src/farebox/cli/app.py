@@ -11,6 +11,7 @@ from farebox.core.errors import ConfigurationError, FareboxError
 
 COMMANDS: Final = {
     "demo": "farebox.cli.demo:demo",
+    "doctor": "farebox.cli.doctor:doctor",
     "ledger": "farebox.cli.ledger:ledger",
     "prices": "farebox.cli.prices:prices",
     "reprice": "farebox.cli.reprice:reprice",

@@ -311,6 +311,7 @@ class HookState(msgspec.Struct, frozen=True):
         state: "hooked", "waiting" (the SDK is not imported yet), "missing" (this version has no such function), "other_release"
             (nor need it: only other releases do), "absent" (not installed), "faulty" or "undone".
         detail: more, in words.
+        only: which releases have it, see `Hook`.
     """
 
     instrument: str
@@ -319,3 +320,4 @@ class HookState(msgspec.Struct, frozen=True):
     target: str
     state: Literal["hooked", "waiting", "missing", "other_release", "absent", "faulty", "undone"]
     detail: str = ""
+    only: str = ""

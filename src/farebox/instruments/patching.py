@@ -14,12 +14,13 @@ from typing import Any, Final, Literal
 from farebox.core.errors import ConfigurationError
 from farebox.core.guard import attempt, contained
 from farebox.core.ports import Meter
+from farebox.instruments.audit import Audit
 from farebox.instruments.hook import Hook, HookState, Instrument, WireOptions
 from farebox.instruments.observation import settle_open
 from farebox.instruments.registry import CARRYING, INSTRUMENTS
 from farebox.instruments.wrapper import Layer
 
-__all__ = ["Installed", "WireOptions", "install"]
+__all__ = ["Installed", "WireOptions", "install", "layers"]
 
 State = Literal["hooked", "waiting", "missing", "other_release", "absent", "faulty", "undone"]
 
@@ -63,7 +64,7 @@ class _Seat:
             return "other_release", f"{self.hook.target} is there in {self.hook.only}"
         if found is None:
             return "missing", f"{self.hook.target} is not there in this version"
-        layer = next(_layers(found), None)
+        layer = next((layer for layer in layers(found) if layer.hook.around == self.hook.around), None)
         if layer is None:
             wrapped: Any = FunctionWrapper(found, self._layer.wrapper())
             wrapped._self_farebox = self._layer  # noqa: SLF001 - wrapt's word for an attribute of the wrapper itself
@@ -100,7 +101,7 @@ class _Seat:
                 setattr(self._parent, self._name, layer.original)
 
 
-def _layers(function: Any) -> Iterator[Layer]:
+def layers(function: Any) -> Iterator[Layer]:
     """Our layers under `function`, through whatever patchers keep `__wrapped__`."""
     for _ in range(32):
         if function is None:
@@ -116,10 +117,12 @@ class Installed:
 
     Args:
         seats: one per hook.
+        audit: what counts the requests below them, or None.
     """
 
-    def __init__(self, seats: Sequence[_Seat]) -> None:
+    def __init__(self, seats: Sequence[_Seat], audit: Audit | None = None) -> None:
         self._seats = tuple(seats)
+        self.audit = audit
 
     def states(self) -> list[HookState]:
         """How each hook stands now."""
@@ -131,18 +134,26 @@ class Installed:
                 target=seat.hook.target,
                 state=seat.state,
                 detail=seat.detail,
+                only=seat.hook.only,
             )
             for seat in self._seats
         ]
 
     def undo(self) -> None:
         """Take every hook back; the second time nothing happens."""
-        for seat in self._seats:
+        for seat in reversed(self._seats):  # what stands above another of ours goes first
             contained("undo a hook", seat.leave)
+        if self.audit is not None:
+            contained("undo an audit", self.audit.undo)
 
 
 def install(
-    names: Sequence[str], *, meter: Callable[[], Meter | None], options: WireOptions, carry: bool = False
+    names: Sequence[str],
+    *,
+    meter: Callable[[], Meter | None],
+    options: WireOptions,
+    carry: bool = False,
+    audit: Audit | None = None,
 ) -> Installed:
     """Hook SDKs, now where they are imported and otherwise when they will be. Imports no SDK itself.
 
@@ -151,6 +162,7 @@ def install(
         meter: gives the meter that calls report to, asked at each call; None: nothing is metered.
         options: what may be changed on the wire.
         carry: whether threads and pools carry the scope of the code that started the work.
+        audit: counts the requests below the hooks; None: nothing is counted.
 
     Raises:
         ConfigurationError: a name is not known, or names an SDK that is not installed.
@@ -164,6 +176,8 @@ def install(
             )
     if carry:
         instruments += [CARRYING[name] for name in CARRYING]
+    if audit is not None:
+        instruments.append(audit.instrument())
     seats = [
         _Seat(instrument, hook, Layer(instrument, hook, meter, options))
         for instrument in instruments
@@ -174,10 +188,12 @@ def install(
             _when_imported(seat)
         else:
             seat.state, seat.detail = "absent", f"{seat.instrument.distribution} is not installed"
+    if audit is not None:
+        contained("audit", audit.watch_existing)
     # Registered late, so that it runs before whatever writes events away at exit; registering twice would only run it twice.
     atexit.unregister(settle_open)
     atexit.register(settle_open)
-    return Installed(seats)
+    return Installed(seats, audit)
 
 
 def _present(instrument: Instrument) -> bool:

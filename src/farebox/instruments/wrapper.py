@@ -45,18 +45,19 @@ class Layer:
     """What our wrapper around one function knows: whom it reports to, and whether it is switched on.
 
     Attributes:
+        hook: what it is for.
         holders: installations that want it, the one that it reports to first.
         original: what was wrapped.
         ours: the wrapper in its place.
     """
 
-    __slots__ = ("_hook", "active", "dialect", "holders", "meter", "options", "original", "ours")
+    __slots__ = ("active", "dialect", "holders", "hook", "meter", "options", "original", "ours")
 
     def __init__(
         self, instrument: Instrument, hook: Hook, meter: Callable[[], Meter | None], options: WireOptions
     ) -> None:
         self.dialect = hook.dialect or instrument.dialect
-        self._hook = hook
+        self.hook = hook
         self.meter = meter
         self.options = options
         self.active = False
@@ -70,7 +71,7 @@ class Layer:
 
     def wrapper(self) -> Callable[..., Any]:
         """The function that wrapt calls."""
-        return self._metering() if self._hook.around is None else self._passing(self._hook.around)
+        return self._metering() if self.hook.around is None else self._passing(self.hook.around)
 
     def _metering(self) -> Callable[..., Any]:
         drivers: Mapping[Shape, Callable[[Flow], Any]] = {
@@ -79,7 +80,7 @@ class Layer:
             "generator": drive_lazily,
             "coroutine_generator": drive_async,
         }
-        driver, dialect = drivers[self._hook.shape], self.dialect
+        driver, dialect = drivers[self.hook.shape], self.dialect
 
         def metered(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             endpoint = (

@@ -1,0 +1,202 @@
+"""SDKs and hooks: what is installed, what is hooked, who else hooks it, and what goes past it. May import instruments and core.
+
+SDKs are imported here, as a program that uses them would; nothing is metered by it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from typing import Any, Final
+
+from farebox.core.guard import attempt
+from farebox.health.finding import Finding, Section
+from farebox.instruments.hook import HookState, Instrument
+from farebox.instruments.patching import WireOptions, install, layers
+from farebox.instruments.registry import INSTRUMENTS
+
+PAST: Final = (
+    ("boto3", "calls to bedrock-runtime"),
+    ("aioboto3", "calls to bedrock-runtime"),
+    ("azure-ai-inference", "calls to Azure AI models"),
+    ("cohere", "calls to Cohere"),
+    ("mistralai", "calls to Mistral"),
+    ("groq", "calls to Groq"),
+    ("ollama", "calls to Ollama"),
+    ("together", "calls to Together"),
+    ("replicate", "calls to Replicate"),
+    ("huggingface-hub", "calls of InferenceClient"),
+    ("voyageai", "calls to Voyage"),
+    ("dspy", "calls by its own engine"),
+    ("google-generativeai", "calls by the older SDK of Google"),
+    ("vertexai", "calls by the older SDK of Vertex"),
+)
+"""Distributions with a transport of their own, and what of it is not metered. Read of their sources, 2026-11-22."""
+
+METERS: Final = {
+    "opentelemetry": "OpenTelemetry",
+    "openinference": "OpenInference",
+    "traceloop": "OpenLLMetry",
+    "logfire": "Logfire",
+    "langfuse": "Langfuse",
+    "agentops": "AgentOps",
+    "ddtrace": "Datadog",
+    "sentry_sdk": "Sentry",
+    "weave": "Weave",
+    "mlflow": "MLflow",
+    "braintrust": "Braintrust",
+    "lmnr": "Laminar",
+    "helicone": "Helicone",
+    "litellm": "LiteLLM",
+    "agentbudget": "agentbudget",
+    "agentcost": "agentcost",
+}
+"""First part of a module's name → whose it is: others that wrap an SDK's functions, for traces or costs."""
+
+METHODS: Final = (
+    ("openai", "openai.resources.chat.completions", "Completions.create"),
+    ("openai", "openai.resources.responses", "Responses.create"),
+    ("anthropic", "anthropic.resources.messages", "Messages.create"),
+    ("google_genai", "google.genai.models", "Models.generate_content"),
+)
+"""Methods above our hooks that others wrap."""
+
+
+def sdks(states: Sequence[HookState] | None) -> Section:
+    """How each SDK is hooked.
+
+    Args:
+        states: of the hooks that are in force in this process; None: hooks are put in force to look, and removed again.
+    """
+    findings: list[Finding] = []
+    for name in INSTRUMENTS:
+        _import(INSTRUMENTS[name], findings)
+    if states is None:
+        looked = install((), meter=lambda: None, options=WireOptions())
+        states = looked.states()
+        findings += _others()
+        looked.undo()
+    else:
+        findings += _others()
+    rows = tuple(_row(state) for state in states if _counts(state))
+    return Section("SDKs and hooks", rows, tuple(findings) + tuple(_of_states(states)))
+
+
+def past() -> Section:
+    """Libraries that go past the SDKs."""
+    rows, findings = [], []
+    for distribution, what in PAST:
+        version = attempt(metadata.version, distribution, on_error=lambda _error: None)
+        if version is not None:
+            rows.append({"library": distribution, "version": version, "not metered": what})
+            findings.append(
+                Finding(
+                    "note",
+                    distribution,
+                    f"{distribution} is installed: {what} through it are not metered.",
+                    "Book them with farebox.record_call, if the program makes any.",
+                )
+            )
+    return Section("Libraries that go past the SDKs", tuple(rows), tuple(findings))
+
+
+def _import(instrument: Instrument, findings: list[Finding]) -> None:
+    if attempt(importlib.util.find_spec, instrument.package, on_error=lambda _error: None) is None:
+        return
+    every = {hook.module for hook in instrument.hooks if not hook.only} | {instrument.package}
+    for module in sorted(every | {hook.module for hook in instrument.hooks}):
+        error = attempt(_imported, module, on_error=lambda error: error)
+        if error is not None and module in every:
+            findings.append(
+                Finding(
+                    "unseen",
+                    instrument.distribution,
+                    f"{module} cannot be imported: {error!r}.",
+                    f"Mend the installation of {instrument.distribution}, or remove it.",
+                )
+            )
+
+
+def _imported(module: str) -> None:
+    importlib.import_module(module)
+
+
+def _counts(state: HookState) -> bool:
+    """Whether a hook is of this release: one that only others have is not waited for."""
+    return (
+        state.instrument in INSTRUMENTS
+        and state.state not in ("absent", "other_release")
+        and not (state.state == "waiting" and state.only)
+    )
+
+
+def _row(state: HookState) -> dict[str, Any]:
+    return {
+        "SDK": state.distribution,
+        "version": state.version or "",
+        "function": state.target,
+        "state": state.state,
+        "detail": state.detail,
+    }
+
+
+def _of_states(states: Sequence[HookState]) -> Iterator[Finding]:
+    missing = [state for state in states if _counts(state) and state.state in ("missing", "faulty", "waiting")]
+    for state in missing:
+        yield Finding(
+            "unseen",
+            state.distribution,
+            f"{state.target} is {state.state} in {state.distribution} {state.version}: what passes it is not metered. {state.detail}",
+            f"Use a release of {state.distribution} that farebox was tested with, and report this one.",
+        )
+    if not any(state.state == "hooked" for state in states):
+        yield Finding(
+            "warning",
+            "SDKs",
+            "None of the SDKs is installed here.",
+            "Run this in the environment of the program: python -m farebox doctor.",
+        )
+
+
+def _others() -> Iterator[Finding]:
+    """Who else has wrapped what we hook, or the methods above it."""
+    places = [(name, hook.module, hook.attribute) for name in INSTRUMENTS for hook in INSTRUMENTS[name].hooks]
+    seen: set[tuple[str, str]] = set()
+    for name, module, attribute in (*places, *METHODS):
+        function = _function(module, attribute)
+        purposes = [layer.hook.around for layer in layers(function)]
+        if len(purposes) > len({id(purpose) for purpose in purposes}):
+            yield Finding(
+                "unseen",
+                name,
+                f"{module}:{attribute} is hooked {len(purposes)} times by farebox: calls may be counted twice.",
+                "Do not reload or copy farebox's modules; restart the program.",
+            )
+        for who in _wrappers(function):
+            if (name, who) not in seen:
+                seen.add((name, who))
+                yield Finding(
+                    "note", name, f"{who} wraps functions of {name} as well; calls are metered once all the same."
+                )
+
+
+def _function(module: str, attribute: str) -> Any:
+    found: Any = sys.modules.get(module)
+    *path, name = attribute.split(".")
+    for part in path:
+        found = getattr(found, part, None)
+    return None if found is None else vars(found).get(name)
+
+
+def _wrappers(function: Any) -> Iterator[str]:
+    for _ in range(32):
+        if function is None:
+            return
+        wrapper = getattr(function, "_self_wrapper", function)
+        top = str(getattr(wrapper, "__module__", "")).partition(".")[0]
+        if top in METERS:
+            yield METERS[top]
+        function = getattr(function, "__wrapped__", None)
