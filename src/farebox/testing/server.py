@@ -181,7 +181,7 @@ class Handler(BaseHTTPRequestHandler):
                 if deviation.cut_after is not None and steps >= deviation.cut_after:
                     break
                 steps += chunk.produced > produced
-                produced, stated = chunk.produced, stated or chunk.states_usage
+                produced, stated = max(produced, chunk.produced), stated or chunk.states_usage
                 if last:
                     tab.settle(produced, stated=stated)
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk.data), chunk.data))
