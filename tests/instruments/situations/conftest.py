@@ -1,0 +1,28 @@
+"""The situations and what runs them: tests are not a package, so the files beside this one are found by their folder."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent))
+pytest.register_assert_rewrite("bills", "trial")
+
+
+@pytest.fixture(autouse=True)
+def own_runtime():
+    from farebox import runtime
+
+    runtime.reset()
+    yield
+    runtime.reset()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _thaw():
+    """Runs freeze what was there before them, so that their collections look at their own objects alone."""
+    yield
+    gc.unfreeze()
