@@ -77,6 +77,17 @@ def a_raw_chat_stream_that_is_read_as_lines(client):
     return (yield lines_of(raw.http_response))
 
 
+@openai(
+    "calls: raw stream",
+    asks=True,
+    wrong="the chunk that was asked for is hidden from those who parse, not from those who read lines",
+)
+def a_raw_chat_stream_that_is_read_as_lines_by_a_user_who_said_nothing_of_usage(client):
+    raw = yield client.chat.completions.with_raw_response.create(model=GPT, messages=HELLO, stream=True)
+    lines = yield lines_of(raw.http_response)
+    return [len(json.loads(line[6:])["choices"]) for line in lines if line.startswith("data: {")]
+
+
 @openai("calls: streaming response unparsed")
 def a_streaming_response_that_is_read_as_bytes(client):
     return within(
@@ -152,6 +163,13 @@ def a_response(client):
 @openai("calls: stream")
 def a_stream_of_a_response(client):
     return client.responses.create(model=GPT, input="How far is it?", stream=True)
+
+
+@openai(needs="responses.retrieve")
+def a_response_in_the_background_that_is_asked_for_twice(client):
+    queued = yield client.responses.create(model=GPT, input="How far is it?", extra_body={"background": True})
+    first = yield client.responses.retrieve(queued.id)
+    return queued, first, (yield client.responses.retrieve(queued.id))
 
 
 @openai("calls: parse", needs="responses.parse", habits={"text": JSON})

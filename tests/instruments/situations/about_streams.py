@@ -188,6 +188,45 @@ def a_task_cancelled_while_it_reads(client):
     return main()
 
 
+@gemini("streams: task cancelled", modes=("async",), habits={"chunk_delay": 0.05},
+        expect=(estimated(status="cancelled"),))  # fmt: skip
+def a_task_cancelled_while_it_reads_generated_chunks(client):
+    async def read(seen):
+        async for piece in await generated(client):
+            seen.append(piece)
+
+    async def main():
+        seen = []
+        task = asyncio.create_task(read(seen))
+        while not seen:  # noqa: ASYNC110 - what is waited for is the SDK's
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.wait([task])
+        return seen[:1], task.cancelled()
+
+    return main()
+
+
+@anthropic("streams: task cancelled", modes=("async",), habits={"chunk_delay": 0.05},
+           expect=(estimated(status="cancelled"),))  # fmt: skip
+def a_task_cancelled_while_it_reads_a_text_stream(client):
+    async def read(seen):
+        async with client.messages.stream(model=CLAUDE, messages=HELLO, max_tokens=50) as stream:
+            async for text in stream.text_stream:
+                seen.append(text)
+
+    async def main():
+        seen = []
+        task = asyncio.create_task(read(seen))
+        while not seen:  # noqa: ASYNC110 - what is waited for is the SDK's
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.wait([task])
+        return seen[:1], task.cancelled()
+
+    return main()
+
+
 @openai("streams: task cancelled", modes=("async",), expect=(estimated(status="cancelled"),))
 def a_task_cancelled_before_the_answer(client, provider):
     async def main():

@@ -36,6 +36,7 @@ class Situation:
         expect: rows of the ledger (`bills`), in order; None: one, exact, for each line of the bill.
         raises: names that the error may have that the program ends with, with farebox and without.
         needs: dotted attribute that the client must have: older SDKs have not every method.
+        wrong: what farebox still does wrong here, in words: the row is then expected to fail.
         options: of the client.
         habits: of the provider.
     """
@@ -51,6 +52,7 @@ class Situation:
     expect: tuple[Any, ...] | None = None
     raises: tuple[str, ...] = ()
     needs: str | None = None
+    wrong: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     habits: Mapping[str, Any] = field(default_factory=dict)
 
