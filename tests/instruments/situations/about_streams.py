@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import pickle
 import threading
 
 from acts import all_of, close, first, next_of, read_whole, within
@@ -292,6 +293,21 @@ def three_streams_read_by_turns(client):
         return await asyncio.gather(*(all_of(stream) for stream in streams))
 
     return main()
+
+
+@openai("streams: closed with a reference kept")
+def the_response_of_a_stream_that_was_read(client):
+    stream = yield chat(client, stream_options=ASK)
+    pieces = yield all_of(stream)
+    return stream.response, pickle.loads(pickle.dumps(pieces))
+
+
+@anthropic("streams: closed with a reference kept", expect=LEFT, habits=SLOW)
+def the_response_of_a_stream_that_was_closed(client):
+    stream = yield message(client)
+    before = yield next_of(stream)
+    yield close(stream)
+    return stream.response, before
 
 
 # --- cut by the provider
