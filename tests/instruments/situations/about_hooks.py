@@ -236,7 +236,9 @@ def a_runner_of_tools(client):
     later = hasattr(client, "__aenter__")
     tool = sdk.beta_async_tool(miles_later, name="miles") if later else sdk.beta_tool(miles, name="miles")
     runner = client.beta.messages.tool_runner(model=CLAUDE, messages=HELLO, max_tokens=50, tools=[tool])
-    return runner.until_done()
+    final = yield runner.until_done()
+    # The loopback provider counts the tokens of the call's id too, which differs from run to run.
+    return final.id, [block.text for block in final.content], final.stop_reason
 
 
 @openai("hooks: a new SDK major")

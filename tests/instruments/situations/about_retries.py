@@ -82,15 +82,15 @@ def a_host_that_is_not_there(client):
     return chat(client)
 
 
-@openai("payloads: an error after billing", given=lambda provider: provider.answer_next(hang=0.5),
-        options={"max_retries": 0, "timeout": 0.15}, raises="APITimeoutError",
+@openai("payloads: an error after billing", given=lambda provider: provider.answer_next(hang=0.3),
+        options={"max_retries": 0, "timeout": 0.1}, raises="APITimeoutError",
         expect=(estimated(status="error"),))  # fmt: skip
 def a_timeout_after_the_provider_has_billed(client):
     return chat(client)
 
 
-@openai("payloads: an error after billing", given=lambda provider: provider.answer_next(hang=0.6),
-        options={"max_retries": 1, "timeout": 0.3}, expect=(unseen(), estimated(status="ok", attempts=2)))  # fmt: skip
+@openai("payloads: an error after billing", given=lambda provider: provider.answer_next(hang=0.4),
+        options={"max_retries": 1, "timeout": 0.2}, expect=(unseen(), estimated(status="ok", attempts=2)))  # fmt: skip
 def a_timeout_after_billing_and_then_an_answer(client):
     return chat(client)
 

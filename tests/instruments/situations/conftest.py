@@ -26,3 +26,12 @@ def _thaw():
     """Runs freeze what was there before them, so that their collections look at their own objects alone."""
     yield
     gc.unfreeze()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_authorities(tmp_path_factory):
+    """Every client reads the system's certificates, for 20 ms; nothing here speaks TLS."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SSL_CERT_FILE", raising=False)
+        patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("authorities")))
+        yield
