@@ -23,6 +23,28 @@ VERSIONS = {
 """The oldest and newest release of each SDK line that instruments are tested against."""
 
 
+FRAMEWORKS = {
+    "crewai": ("crewai[anthropic,google-genai]",),
+    "dspy": ("dspy",),
+    "haystack": ("haystack-ai", "anthropic-haystack", "google-genai-haystack"),
+    "instructor": ("instructor[google-genai]", "anthropic"),
+    "langchain": ("langchain-openai", "langchain-anthropic", "langchain-google-genai"),
+    "litellm": ("litellm",),
+    "llama_index": (
+        "llama-index-llms-openai",
+        "llama-index-embeddings-openai",
+        "llama-index-llms-anthropic",
+        "llama-index-llms-google-genai",
+        "llama-index-embeddings-google-genai",
+        "anthropic<1",  # llama-index-llms-anthropic 0.12.3 fails with later ones, with and without farebox
+    ),
+    "openai_agents": ("openai-agents",),
+    "pydantic_ai": ("pydantic-ai-slim[openai,anthropic,google]",),
+    "smolagents": ("smolagents[openai]",),
+}
+"""What `tests/frameworks/drive_<name>.py` needs, in the newest versions that install."""
+
+
 def group(*names: str) -> list[str]:
     """Requirements of dependency groups."""
     return list(nox.project.dependency_groups(PROJECT, *names))
@@ -66,6 +88,14 @@ def versions(session: nox.Session, line: int) -> None:
     pins = [f"{name}=={releases[line]}" for name, releases in VERSIONS.items()]
     session.install("-e", ".", *group("test"), *pins)
     session.run("pytest", "tests/instruments", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("framework", list(FRAMEWORKS), ids=list(FRAMEWORKS))
+def frameworks(session: nox.Session, framework: str) -> None:
+    """Frameworks on top of the SDKs, each driven once against the loopback provider; docs/frameworks.md tells what was seen."""
+    session.install(".", *FRAMEWORKS[framework])
+    session.run("python", f"tests/frameworks/drive_{framework}.py", *session.posargs)
 
 
 @nox.session

@@ -26,12 +26,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 _LONGEST = 10**9
 """Seconds; a call that took thirty years is a mistake."""
 _WARN_TOKENS = 10_000
-_KINDS = {
-    semconv.CHAT,
-    semconv.TEXT_COMPLETION,
-    semconv.EMBEDDINGS,
-    semconv.GENERATE_CONTENT,
-}
 _STATUSES = {
     semconv.STATUS_OK,
     semconv.STATUS_ERROR,
@@ -232,7 +226,8 @@ def record_call(
     Args:
         provider: who bills it.
         model: the model that answered.
-        usage: the provider's usage object, as plain data or as the SDK gives it; or a `Usage`.
+        usage: the provider's usage object, as plain data or as the SDK gives it; or a `Usage`. Empty where the provider told only
+            money or time: the cost is then `cost`, else unknown.
         operation: OpenTelemetry's operation name.
         cost: dollars, when the provider stated them; None: priced by the book.
         duration: seconds.
@@ -263,21 +258,34 @@ def record_call(
 def _check_record(*given: Any) -> None:
     """Refuse what `record_call` cannot use, whatever its type is."""
     operation, status, started_at, duration, provider, model, usage = given
-    if operation not in _KINDS:
-        raise ConfigurationError(f"operation={operation!r} is not known: use one of {', '.join(sorted(_KINDS))}")
+    if operation not in semconv.OPERATIONS:
+        raise ConfigurationError(
+            f"operation={operation!r} is not known: use one of {', '.join(sorted(semconv.OPERATIONS))}"
+        )
     if status not in _STATUSES:
         raise ConfigurationError(f"status={status!r} is not known: use one of {', '.join(sorted(_STATUSES))}")
     if started_at is not None and (not isinstance(started_at, datetime) or started_at.tzinfo is None):
         raise ConfigurationError(
             f"started_at={started_at!r} is no moment with a time zone: give datetime.now(UTC), for example"
         )
-    if duration is not None and not (isinstance(duration, int | float) and 0 <= duration < _LONGEST):
+    if duration is not None and (
+        isinstance(duration, bool) or not isinstance(duration, int | float) or not 0 <= duration < _LONGEST
+    ):
         raise ConfigurationError(f"duration={duration!r} cannot be used: give seconds of at least 0")
     for what, name in (("provider", provider), ("model", model)):
         if not isinstance(name, str) or not name:
             raise ConfigurationError(f"{what}={name!r} cannot be used: give a name")
     if not isinstance(usage, Usage | Mapping) and not hasattr(usage, "model_dump"):
         raise ConfigurationError(f"usage={usage!r} cannot be used: give the provider's usage object")
+    if (less := _negative(usage.units if isinstance(usage, Usage) else usage)) is not None:
+        raise ConfigurationError(f"usage has {less!r}, which is less than nothing: give counts of at least 0")
+
+
+def _negative(value: Any) -> Any:
+    """The first number below 0 in a usage object, or None."""
+    if isinstance(value, Mapping):
+        return next((less for item in value.values() if (less := _negative(item)) is not None), None)
+    return value if isinstance(value, int | float | Decimal) and value < 0 else None
 
 
 def open_ledger(path_or_url: str | os.PathLike[str] | None = None, *, read_only: bool = False) -> Ledger:

@@ -60,8 +60,16 @@ def test_the_fan_out_sends_only_what_fits(tmp_path):
     assert Decimal(spent) <= Decimal("0.005")
 
 
+def test_recorded_calls_are_priced_by_whatever_is_known_of_them(tmp_path):
+    lines = run("record_call", tmp_path).splitlines()
+    assert [line.split()[1] for line in lines[:4]] == ["priced", "priced", "provider", "priced"]
+    amounts = [Decimal(line.split("$")[1]) for line in lines[:5]]
+    assert sum(amounts[:4]) == amounts[4] > 0
+    assert lines[5] == "4 calls in the ledger"
+
+
 def test_no_example_is_left_out():
-    tested = {"quickstart", "budget_per_request", "async_fanout"}
+    tested = {"quickstart", "budget_per_request", "async_fanout", "record_call"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == tested
 
 

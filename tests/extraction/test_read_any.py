@@ -15,6 +15,9 @@ from farebox.extraction.read import READERS
 ODD = [None, "", "12", "1.5", "x", -3, 2.5, 7.0, True, [], ["x"], {}, {"a": {}}, float("nan"), float("inf"), 10**30]
 FIELDS = sorted(
     [
+        "billed_units",
+        "prompt_eval_count",
+        "eval_count",
         "prompt_tokens",
         "completion_tokens",
         "total_tokens",

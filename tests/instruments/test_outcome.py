@@ -28,6 +28,10 @@ class ReadTimeout(Exception):  # noqa: N818 - the name that the transport gave i
     pass
 
 
+class APITimeoutError(Exception):
+    status_code = 408  # litellm's own word for a timeout
+
+
 class Request:
     def __init__(self, count):
         self.headers = {"x-stainless-retry-count": count}
@@ -46,6 +50,7 @@ class Request:
         (caused(SdkError(), caused(Exception(), ConnectionRefusedError())), False),
         (caused(SdkError(), ReadTimeout()), True),
         (ConnectError(), False),
+        (APITimeoutError(), True),
         (ValueError(), True),
     ],
 )

@@ -219,7 +219,9 @@ def test_a_fault_while_wrapping_is_kept_to_its_hook(put, meter, monkeypatch):
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones(put, meter):
-    with pytest.raises(ConfigurationError, match=r"'opnai' is not known: use one of anthropic, google_genai, openai"):
+    with pytest.raises(
+        ConfigurationError, match=r"'opnai' is not known: use one of anthropic, google_genai, litellm, openai"
+    ):
         put(meter, ("opnai",))
 
 

@@ -41,6 +41,17 @@ GEMINI_USAGE = {
     "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 13}],
     "serviceTier": "standard",
 }
+CONVERSE_USAGE = {
+    "inputTokens": 30,
+    "outputTokens": 12,
+    "totalTokens": 57,
+    "cacheReadInputTokens": 5,
+    "cacheWriteInputTokens": 10,
+}
+COHERE_USAGE = {
+    "billed_units": {"input_tokens": 5, "output_tokens": 7},
+    "tokens": {"input_tokens": 71, "output_tokens": 9},
+}
 
 
 def chat_body() -> dict[str, Any]:
@@ -73,6 +84,26 @@ def predicted_body() -> dict[str, Any]:
     }
 
 
+def converse_body() -> dict[str, Any]:
+    said = {"role": "assistant", "content": [{"text": "four"}]}
+    return {"output": {"message": said}, "stopReason": "end_turn", "usage": CONVERSE_USAGE, "metrics": {"latencyMs": 1}}
+
+
+def converse_events() -> list[Any]:
+    return [
+        {"messageStart": {"role": "assistant"}},
+        {"contentBlockDelta": {"delta": {"text": "four"}, "contentBlockIndex": 0}},
+        {"contentBlockStop": {"contentBlockIndex": 0}},
+        {"messageStop": {"stopReason": "end_turn"}},
+        {"metadata": {"usage": CONVERSE_USAGE, "metrics": {"latencyMs": 1}}},
+    ]
+
+
+def cohere_body() -> dict[str, Any]:
+    said = {"role": "assistant", "content": [{"type": "text", "text": "four"}]}
+    return {"id": "co-1", "message": said, "finish_reason": "COMPLETE", "usage": COHERE_USAGE}
+
+
 def body_for(path: str) -> Any:
     bodies: dict[str, Any] = {
         "/chat/completions": chat_body,
@@ -85,6 +116,8 @@ def body_for(path: str) -> Any:
         ":embedContent": lambda: {"embedding": {"values": [0.5]}, "usageMetadata": {"promptTokenCount": 4}},
         ":batchEmbedContents": lambda: {"embeddings": [{"values": [0.5]}], "usageMetadata": {"promptTokenCount": 4}},
         ":predict": predicted_body,
+        "/converse": converse_body,
+        "/v2/chat": cohere_body,
     }
     path = path.partition("?")[0]
     return next((make() for end, make in bodies.items() if path.endswith(end)), None) or message()
@@ -142,6 +175,8 @@ def events_for(path: str, body: Any) -> list[Any]:
         return [*chunks, "[DONE]"]
     if path.endswith("/responses"):
         return response_events()
+    if path.endswith("/converse-stream"):
+        return converse_events()
     if "streamGenerateContent" in path:
         running = {**GEMINI_USAGE, "candidatesTokenCount": 1, "totalTokenCount": 16}
         return [gemini_chunk("f", usage=running), gemini_chunk("our", finish="STOP")]

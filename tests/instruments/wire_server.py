@@ -82,7 +82,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         if server.gate_after == 0:
             server.gate.wait(20)
-        streams = body.get("stream") or "alt=sse" in self.path or "with-response-stream" in self.path
+        streams = body.get("stream") or "alt=sse" in self.path or binary(self.path)
         if streams:
             self._stream(server, server.events.popleft() if server.events else events_for(self.path, body))
         else:
@@ -98,9 +98,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def _stream(self, server: Server, events: list[Any]) -> None:
-        binary = "with-response-stream" in self.path
+        frame = (aws_frame if "invoke" in self.path else converse_frame) if binary(self.path) else sse
         self.send_response(200)
-        self.send_header("content-type", "application/vnd.amazon.eventstream" if binary else "text/event-stream")
+        self.send_header("content-type", "text/event-stream" if frame is sse else "application/vnd.amazon.eventstream")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         for number, event in enumerate(events):
@@ -109,7 +109,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return
             if server.gate_after == number:
                 server.gate.wait(20)
-            data = aws_frame(event) if binary else sse(event)
+            data = frame(event)
             self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
             self.wfile.flush()
         self.wfile.write(b"0\r\n\r\n")
@@ -123,9 +123,24 @@ def sse(event: Any) -> bytes:
     return f"{name}data: {json.dumps(event)}\n\n".encode()
 
 
+def binary(path: str) -> bool:
+    return path.endswith(("invoke-with-response-stream", "converse-stream"))
+
+
 def aws_frame(event: Any) -> bytes:
-    payload = json.dumps({"bytes": base64.b64encode(json.dumps(event).encode()).decode()}).encode()
-    pairs = {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}
+    """An event of Bedrock's invoke: the model's own, in base64."""
+    return _frame("chunk", {"bytes": base64.b64encode(json.dumps(event).encode()).decode()})
+
+
+def converse_frame(event: Any) -> bytes:
+    """An event of Bedrock's converse: its one member's name is the type."""
+    ((kind, content),) = event.items()
+    return _frame(kind, content)
+
+
+def _frame(kind: str, content: Any) -> bytes:
+    payload = json.dumps(content).encode()
+    pairs = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
     headers = b"".join(
         bytes([len(name)]) + name.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode()
         for name, value in pairs.items()

@@ -113,7 +113,7 @@ def test_a_misspelt_argument_or_setting_is_a_type_error():
 
 
 def test_an_unknown_sdk_is_named_with_those_there_are():
-    with pytest.raises(farebox.ConfigurationError, match=r"'opnai'.*anthropic, google_genai, openai"):
+    with pytest.raises(farebox.ConfigurationError, match=r"'opnai'.*anthropic, google_genai, litellm, openai"):
         farebox.instrument("opnai")
 
 
@@ -126,13 +126,17 @@ def test_what_this_version_lacks_is_said_and_not_ignored(terms: dict):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"operation": "chatting"}, "operation='chatting' is not known: use one of chat"),
+        ({"operation": "chatting"}, "operation='chatting' is not known: use one of batch, chat"),
         ({"status": "fine"}, "status='fine' is not known"),
         ({"cost": -1}, "cost=-1"),
         ({"started_at": dt.datetime(2026, 1, 1)}, "no moment with a time zone"),  # noqa: DTZ001 - that is the point
         ({"duration": -0.5}, "duration=-0.5"),
         ({"duration": float("inf")}, "duration=inf"),
         ({"duration": "1"}, "duration='1'"),
+        ({"duration": True}, "duration=True"),
+        ({"duration": float("nan")}, "duration=nan"),
+        ({"usage": {"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": -2}}}, "usage has -2"),
+        ({"usage": farebox.Usage(units={"input": -1})}, "usage has -1"),
         ({"started_at": "2026-01-01"}, "no moment with a time zone"),
         ({"provider": None}, "provider=None"),
         ({"model": ""}, "model=''"),

@@ -4,6 +4,7 @@ import pytest
 
 import farebox
 from farebox import runtime
+from farebox.core import semconv
 from farebox.core.money import Money
 
 USAGE = {
@@ -36,6 +37,65 @@ def test_a_usage_that_says_nothing_costs_nobody_knows_what(usage: dict):
     event = record(usage)
     assert (event.cost_nano, event.cost_status) == (None, "unpriced")
     assert event.input_tokens is None
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "usage", "units"),
+    [
+        (
+            "aws-bedrock",
+            "anthropic.claude-haiku-4-5-20251001-v1:0",
+            {"inputTokens": 7, "outputTokens": 2, "cacheReadInputTokens": 3, "totalTokens": 12},
+            {"input": 7, "cache_read": 3, "output": 2},
+        ),
+        (
+            "cohere",
+            "command-r-08-2024",
+            {
+                "billed_units": {"input_tokens": 7, "output_tokens": 2},
+                "tokens": {"input_tokens": 71, "output_tokens": 2},
+            },
+            {"input": 7, "output": 2},
+        ),
+        (
+            "mistral",
+            "mistral-small-latest",
+            {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9},
+            {"input": 7, "output": 2},
+        ),
+        ("google", "gemini-2.5-flash", {"promptTokenCount": 7, "candidatesTokenCount": 2}, {"input": 7, "output": 2}),
+        ("anthropic", "claude-haiku-4-5", {"input_tokens": 7, "output_tokens": 2}, {"input": 7, "output": 2}),
+    ],
+)
+def test_usage_in_the_words_of_any_provider_is_priced(provider: str, model: str, usage: dict, units: dict):
+    event = farebox.record_call(provider=provider, model=model, usage=usage)
+    assert (event.units, event.cost_status, event.raw_usage) == (units, "priced", usage)
+
+
+def test_counts_of_a_server_of_ones_own_are_kept_and_its_durations_are_not_counted():
+    usage = {"prompt_eval_count": 26, "eval_count": 298, "eval_duration": 4_799_921_000}
+    event = farebox.record_call(provider="ollama", model="llama3.2", usage=usage)
+    assert (event.units, event.cost_status) == ({"input": 26, "output": 298}, "unpriced")
+
+
+def test_a_unit_without_a_price_makes_the_cost_partial_and_is_named():
+    usage = {"billed_units": {"input_tokens": 7, "search_units": 1}}
+    event = farebox.record_call(provider="cohere", model="command-r-08-2024", usage=usage)
+    assert event.cost_status == "partial"
+    assert "search_units" in str(event.cost_missing)
+    assert event.cost > 0
+
+
+def test_a_call_of_which_only_the_money_or_only_the_time_is_known():
+    paid = record({}, cost="0.04", operation="image_generation")
+    assert (paid.cost, paid.cost_status, paid.operation) == (Money("0.04"), "provider", "image_generation")
+    timed = record({}, duration=1.5)
+    assert (timed.duration_ns, timed.cost, timed.cost_status) == (1_500_000_000, None, "unpriced")
+
+
+@pytest.mark.parametrize("operation", sorted(semconv.OPERATIONS))
+def test_every_operation_there_is_a_word_for_can_be_recorded(operation: str):
+    assert record(USAGE, operation=operation).operation == operation
 
 
 def test_a_usage_of_stated_zeros_is_free():

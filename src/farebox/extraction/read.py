@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from farebox.core.guard import attempt
 from farebox.core.usage import Count, Usage
-from farebox.extraction import anthropic, bedrock, google, hosted, openai
+from farebox.extraction import anthropic, bedrock, google, hosted, openai, plain
 
 Reader: TypeAlias = Callable[[dict[str, Any], dict[str, Count], list[str], str | None], dict[str, Any]]
 """Fills units and notes from a usage object of the given provider; returns the other fields of `Usage`."""
@@ -45,6 +45,8 @@ READERS: Final[dict[str, Reader]] = {
 _BATCH: Final = frozenset({"batches", "messages.batches"})
 _FIELDS: Final[tuple[tuple[frozenset[str], Reader], ...]] = (
     (frozenset({"inputTokens", "outputTokens"}), bedrock.read),
+    (frozenset({"billed_units"}), plain.read_cohere),
+    (frozenset({"prompt_eval_count", "eval_count"}), plain.read_ollama),
     (frozenset({"prompt_tokens", "completion_tokens", "total_tokens", "input_tokens_details"}), openai.read),
     (frozenset({"input_token_details", "output_token_details", "seconds"}), openai.read),
     (frozenset({"input_tokens", "output_tokens"}), anthropic.read),

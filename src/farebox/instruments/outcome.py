@@ -105,8 +105,10 @@ def _refused(error: Exception, streaming: bool) -> bool:
     """Whether the provider answered with an error: `status_code` (openai, anthropic) or a whole `code` (google-genai).
 
     An error that came inside a stream has no status, or 200; it has the body that told it. Outside a stream such a body is an
-    answer that could not be parsed.
+    answer that could not be parsed. litellm's own timeout says 408, and no provider did.
     """
+    if any(kind.__name__ == "APITimeoutError" for kind in type(error).__mro__):
+        return False
     for name in ("status_code", "code"):
         status = getattr(error, name, None)
         if type(status) is int and status >= 400:

@@ -12,6 +12,7 @@ INSTRUMENTS: Final = Registry(
     rows={
         "anthropic": "farebox.instruments.anthropic:INSTRUMENT",
         "google_genai": "farebox.instruments.google_genai:INSTRUMENT",
+        "litellm": "farebox.instruments.litellm:INSTRUMENT",
         "openai": "farebox.instruments.openai:INSTRUMENT",
     },
 )

@@ -13,7 +13,10 @@ from farebox.core.guard import contained
 from farebox.instruments.fetching import Fetching
 from farebox.instruments.observation import Observation
 
-_USAGE: Final = b'"usage"'
+_USAGE: Final = b'"usage'
+"""Also `"usageMetadata"`, Google's."""
+
+_DONE: Final = b"[DONE]"
 _PRELUDE: Final = 12
 _CHECKSUM: Final = 4
 
@@ -76,6 +79,9 @@ class Scanner:
         seen = self._seen
         for data in frames(self._buffer):
             seen.pieces += 1
+            if data == _DONE:  # the reader may stop here, and leave the connection's end unread
+                seen.exhausted()
+                return
             if _USAGE in data:
                 seen.last = event = seen.decoded(data)
                 seen.note(event)
@@ -114,7 +120,7 @@ def _json_lines(buffer: bytearray) -> Iterator[bytes]:
 
 
 def _aws_frames(buffer: bytearray) -> Iterator[bytes]:
-    """Take whole frames off the front: lengths, headers, payload, checksum; the payload holds the event in base64.
+    """Take whole frames off the front: lengths, headers, payload, checksum; the payload is the event, or holds it in base64 (`invoke`).
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html describes the frame.
     """
@@ -126,5 +132,6 @@ def _aws_frames(buffer: bytearray) -> Iterator[bytes]:
         payload = bytes(buffer[_PRELUDE + headers : total - _CHECKSUM])
         del buffer[:total]
         content = msgspec.json.decode(payload) if payload else None
-        if isinstance(content, dict) and isinstance(content.get("bytes"), str):
-            yield base64.b64decode(content["bytes"])
+        if isinstance(content, dict):
+            event = content.get("bytes")
+            yield base64.b64decode(event) if isinstance(event, str) else payload
