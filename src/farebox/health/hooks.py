@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import metadata
@@ -65,6 +66,10 @@ METHODS: Final = (
 """Methods above our hooks that others wrap."""
 
 
+OFFLINE: Final = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+"""Variables that keep an SDK from fetching something when it is imported."""
+
+
 def sdks(states: Sequence[HookState] | None) -> Section:
     """How each SDK is hooked.
 
@@ -72,8 +77,15 @@ def sdks(states: Sequence[HookState] | None) -> Section:
         states: of the hooks that are in force in this process; None: hooks are put in force to look, and removed again.
     """
     findings: list[Finding] = []
+    before = {name: os.environ.get(name) for name in OFFLINE}
+    os.environ.update(OFFLINE)
     for name in INSTRUMENTS:
         _import(INSTRUMENTS[name], findings)
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
     if states is None:
         looked = install((), meter=lambda: None, options=WireOptions())
         states = looked.states()

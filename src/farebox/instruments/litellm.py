@@ -144,6 +144,8 @@ _HANDLERS: Final = "litellm.llms.custom_httpx.http_handler"
 _MAPPING: Final = "litellm.litellm_core_utils.exception_mapping_utils"
 _STREAMS: Final = "litellm.litellm_core_utils.streaming_handler"
 
+_NEWER: Final = "newer releases; in others a refusal may reach the program wrapped"
+
 INSTRUMENT: Final = Instrument(
     name="litellm",
     distribution="litellm",
@@ -152,11 +154,11 @@ INSTRUMENT: Final = Instrument(
         Hook(_HANDLERS, "HTTPHandler.post", "call"),
         Hook(_HANDLERS, "AsyncHTTPHandler.post", "coroutine"),
         # The first thing that litellm's one mapping of errors asks; the mapping itself is bound under other names by then.
-        Hook(_MAPPING, "_is_guardrail_block", around=let_refusals_through),
+        Hook(_MAPPING, "_is_guardrail_block", around=let_refusals_through, only=_NEWER),
         Hook(_STREAMS, "CustomStreamWrapper._handle_stream_fallback_error", around=let_refusals_through),
-        Hook("litellm.utils", "is_resent_failure", around=refusals_are_final),
+        Hook("litellm.utils", "is_resent_failure", around=refusals_are_final, only=_NEWER),
         # A block that was meant: the Router neither retries it nor falls back to another deployment.
-        Hook("litellm.router_rust.core", "is_guardrail_intervention", around=refusals_are_final),
+        Hook("litellm.router_rust.core", "is_guardrail_intervention", around=refusals_are_final, only=_NEWER),
     ),
     dialect=Handlers(),
 )
