@@ -20,10 +20,13 @@ farebox.instrument()
 client = openai.OpenAI(base_url=sys.argv[1], api_key="offline", max_retries=0)
 
 def work():
-    for _ in range(int(sys.argv[2]) // 4):
-        answer = client.chat.completions.create(
-            model="gpt-4o-mini", messages=[{"role": "user", "content": "hello"}], max_tokens=2
-        )
+    for number in range(int(sys.argv[2]) // 4):
+        if number % 2:  # an event whose id is that of what was billed, and no longer the one of its slot
+            answer = client.responses.create(model="gpt-4o-mini", input="hello", max_output_tokens=16)
+        else:
+            answer = client.chat.completions.create(
+                model="gpt-4o-mini", messages=[{"role": "user", "content": "hello"}], max_tokens=2
+            )
         os.write(1, answer.id.encode() + b"\\n")
 
 threads = [threading.Thread(target=work) for _ in range(4)]
