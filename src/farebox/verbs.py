@@ -53,20 +53,27 @@ def track_budget(
         tier: not available yet.
         name: what reports and errors call it.
         strength: "hard" refuses a call that does not fit before it is sent; "soft" only warns.
-        wait: not available yet.
+        wait: seconds that a call which does not fit waits at most, where only calls in flight are in the way; 0: it is refused at once.
+            It never waits on what its own task or thread holds (an open stream, say), nor in a thread whose event loop is running.
         shared: not available yet.
         on_exceeded: called with the `BudgetExceeded` when a call is refused, or a soft limit is first passed.
 
     Raises:
         ConfigurationError: a limit is no amount of at least 0, or something is asked for that this version lacks.
     """
-    for what, given in (("tier", tier is not None), ("wait", wait != 0.0), ("shared", shared)):
+    for what, given in (("tier", tier is not None), ("shared", shared)):
         if given:
             raise ConfigurationError(f"track_budget({what}=...) is not available in this version: leave {what!r} out")
     if strength == "strict":  # type: ignore[comparison-overlap] # a user may well ask for it
         raise ConfigurationError("strength='strict' is not available in this version: use 'hard'")
     return Budget(
-        total_limit, per_task_limits, gate=runtime.gate, name=name, strength=strength, on_exceeded=on_exceeded
+        total_limit,
+        per_task_limits,
+        gate=runtime.gate,
+        name=name,
+        strength=strength,
+        wait=wait,
+        on_exceeded=on_exceeded,
     )
 
 

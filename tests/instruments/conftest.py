@@ -60,6 +60,7 @@ class RecordedCall:
     def __init__(self, request: Any) -> None:
         self.request = copy.copy(request)
         request.body = None  # as the meter does: a call in flight keeps no prompt alive
+        self.waiting = None
         self.first_chunks = 0
         self.ends: list[dict[str, Any]] = []
 

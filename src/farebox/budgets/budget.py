@@ -16,6 +16,7 @@ from farebox.core.scoped import Scoping
 
 Strength = Literal["soft", "hard"]
 F = TypeVar("F", bound=Callable[..., Any])
+_LONGEST_WAIT = 86_400.0
 
 
 class Budget(Scoping):
@@ -27,6 +28,7 @@ class Budget(Scoping):
     Attributes:
         name: what reports and errors call it, or None.
         strength: "hard" refuses a call that does not fit; "soft" never refuses, it warns once.
+        wait: seconds that a call which does not fit waits at most for calls in flight to settle.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Budget(Scoping):
         gate: Gate,
         name: str | None = None,
         strength: Strength = "hard",
+        wait: float = 0.0,
         on_exceeded: Callable[[BudgetExceeded], object] | None = None,
     ) -> None:
         super().__init__()
@@ -48,6 +51,8 @@ class Budget(Scoping):
             )
         if on_exceeded is not None and not callable(on_exceeded):
             raise ConfigurationError(f"on_exceeded={on_exceeded!r} cannot be called: give a function of one argument")
+        if type(wait) not in (int, float) or not 0 <= wait < _LONGEST_WAIT:
+            raise ConfigurationError(f"wait={wait!r} cannot be used: give seconds of at least 0, for example wait=30")
         limit = None if total_limit is None else parse_amount(total_limit, what="total_limit")
         tasks = {
             task: parse_amount(value, what=f"per_task_limits[{task!r}]")
@@ -55,7 +60,8 @@ class Budget(Scoping):
         }
         self.name = None if name is None else str(name)
         self.strength: Strength = strength
-        self.account = Account(limit, tasks)
+        self.wait = float(wait)
+        self.account = Account(limit, tasks, waits=wait > 0)
         self.owner = gate.process_id
         self._terms: dict[str, Any] = {
             "total_limit": total_limit,
@@ -63,6 +69,7 @@ class Budget(Scoping):
             "gate": gate,
             "name": name,
             "strength": strength,
+            "wait": wait,
             "on_exceeded": on_exceeded,
         }
         self._gate = gate

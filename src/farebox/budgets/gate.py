@@ -1,4 +1,4 @@
-"""The gate: reserve → settle | release, atomic over every budget that applies to a call. Imports core only.
+"""The gate: reserve → settle | release, atomic over every budget that applies to a call. Imports core and its neighbours here.
 
 There is no check-then-act: `reserve` is the only question, and it asks all budgets or books none. One lock a process; it is never
 held over anything that can block, and a child of `fork` gets a new one.
@@ -7,11 +7,13 @@ held over anything that can block, and a child of `fork` gets a new one.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
 from farebox.budgets.account import Account
+from farebox.budgets.waiting import Waiting, owner
 from farebox.core.errors import BudgetExceeded
 from farebox.core.money import Money
 
@@ -53,12 +55,13 @@ class Holder(Protocol):
 class Reservation:
     """What one call holds of its budgets until it settles."""
 
-    __slots__ = ("accounts", "amount", "open")
+    __slots__ = ("accounts", "amount", "open", "owner")
 
-    def __init__(self, accounts: list[Account], amount: int) -> None:
+    def __init__(self, accounts: list[Account], amount: int, owner: int = 0) -> None:
         self.accounts = accounts
         self.amount = amount
         self.open = True
+        self.owner = owner
 
 
 class Gate:
@@ -104,8 +107,7 @@ class Gate:
                         accounts.append(budget.account)
                         if task_type is not None:
                             accounts.append(budget.account.task(task_type))
-                    for account in accounts:
-                        account.held += amount
+                    holder = _hold(accounts, amount)
             finally:
                 self._inside = 0
         if refusing is not None:
@@ -114,7 +116,58 @@ class Gate:
         for budget in budgets:
             if budget.owner != self.process_id:
                 budget.foreign()
-        return Reservation(accounts, amount)
+        return Reservation(accounts, amount, holder)
+
+    def line_up(
+        self, budgets: Sequence[Holder], amount: int, task_type: str | None, *, patience: float
+    ) -> Waiting | None:
+        """A place in the line of the budget that cannot pay, where waiting can help: only calls in flight of others are in the way.
+
+        Args:
+            budgets: as for `reserve`.
+            amount: as for `reserve`.
+            task_type: as for `reserve`.
+            patience: seconds that the call waits at most.
+        """
+        with self._lock:
+            self._inside = threading.get_ident()
+            try:
+                self._book_finished()
+                for budget in budgets:
+                    account = _refusing(budget, amount, task_type)
+                    if account is not None:
+                        if not account.waits or not account.may_fit(amount, owner()):
+                            return None
+                        waiting = Waiting(account, amount, time.monotonic() + patience)
+                        account.line.append(waiting)
+                        return waiting
+            finally:
+                self._inside = 0
+        return None
+
+    def leave_line(self, waiting: Waiting, *, admitted: bool) -> None:
+        """The call has gone in, or given up; whoever stands behind it may have room now."""
+        with self._lock:
+            line = waiting.account.line
+            if waiting in line:
+                line.remove(waiting)
+            following = line[0] if line and (admitted or line[0].amount < waiting.amount) else None
+        if following is not None:
+            following.wake()
+
+    def pass_on(self, waiting: Waiting) -> bool:
+        """The call was woken and does not fit; one behind it that asks for less may.
+
+        Returns:
+            Whether it may still fit: False when all the money that is left is not enough, whatever calls in flight give back.
+        """
+        with self._lock:
+            line = waiting.account.line
+            following = next((other for other in line if other.amount < waiting.amount), None)
+            possible: bool = waiting.account.may_fit(waiting.amount, owner())
+        if following is not None:
+            following.wake()
+        return possible
 
     def settle(self, reservation: Reservation, actual: int | None) -> None:
         """Replace a hold by what the call really cost (nano-dollars; None: nobody knows). Only the first time counts."""
@@ -128,8 +181,11 @@ class Gate:
             try:
                 self._book_finished()
                 _book(reservation, actual)
+                woken = [account.line[0] for account in reservation.accounts if account.line]
             finally:
                 self._inside = 0
+        for waiting in woken:
+            waiting.wake()
 
     def charge(self, budgets: Sequence[Holder], amount: int, task_type: str | None) -> None:
         """Book `amount` nano-dollars at once: a reservation that settles immediately.
@@ -165,12 +221,28 @@ def _refusing(budget: Holder, amount: int, task_type: str | None) -> Account | N
     return None if task is None or task.fits(amount) else task
 
 
+def _hold(accounts: list[Account], amount: int) -> int:
+    """Hold the amount of each account; returns who holds it, where calls may wait for each other."""
+    holder = owner() if any(account.waits for account in accounts) else 0
+    for account in accounts:
+        account.held += amount
+        if account.waits:
+            account.held_by[holder] = account.held_by.get(holder, 0) + amount
+    return holder
+
+
 def _book(reservation: Reservation, actual: int | None) -> None:
     if not reservation.open:
         return
     reservation.open = False
     for account in reservation.accounts:
         account.held -= reservation.amount
+        if account.waits:
+            left = account.held_by.get(reservation.owner, 0) - reservation.amount
+            if left > 0:
+                account.held_by[reservation.owner] = left
+            else:
+                account.held_by.pop(reservation.owner, None)
         if actual is None:
             account.unpriced += 1
         else:

@@ -11,8 +11,37 @@ from farebox.core.event import CallEvent, CallRequest, Told
 from farebox.core.usage import Usage
 
 
+class Turn(Protocol):
+    """A call's place in the line of a budget."""
+
+    def block(self) -> None:
+        """Wait in this thread until something settles, or the time is up."""
+        ...
+
+    async def pause(self) -> None:
+        """The same in this task."""
+        ...
+
+
 class Call(Protocol):
     """One paid call in flight, as an instrument sees it."""
+
+    @property
+    def waiting(self) -> Turn | None:
+        """Its place in line, while no budget can pay for it yet: it may not be sent before `again` says so."""
+        ...
+
+    def again(self) -> bool:
+        """After a turn of waiting: whether it may be sent now.
+
+        Raises:
+            BudgetExceeded: it has waited as long as it may.
+        """
+        ...
+
+    def give_up(self) -> None:
+        """Leave the line."""
+        ...
 
     def first_chunk(self) -> None:
         """Mark the moment when the first piece of a stream arrived. Only the first mark counts."""

@@ -55,6 +55,7 @@ class Fetching:
     )
 
     says_nothing = False
+    call = None
 
     def __init__(self, endpoint: Endpoint, names: tuple[str, ...], place: Place, tell: Callable[[Told], None]) -> None:
         self._endpoint = endpoint

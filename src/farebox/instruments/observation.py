@@ -111,6 +111,11 @@ class Observation:
         self._derived = request.units if self._endpoint.exact else None
 
     @property
+    def call(self) -> Call | None:
+        """The call that is watched, until it ends."""
+        return self._call
+
+    @property
     def says_nothing(self) -> bool:
         """Whether the answer is no JSON and says nothing."""
         return self._endpoint.opaque

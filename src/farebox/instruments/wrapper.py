@@ -113,6 +113,13 @@ def flow(  # noqa: PLR0917 - wrapt's four, and what was found out on the way
         BudgetExceeded: before the first step: nothing is sent.
     """
     opened: Opened | None = contained("open a call", open_call, layer, endpoint, instance, args, kwargs)
+    call = None if opened is None else opened[0].call
+    while call is not None and call.waiting is not None:
+        turn = yield call.waiting.pause if layer.hook.shape.startswith("coroutine") else call.waiting.block
+        if type(turn) is Raised:
+            call.give_up()
+            return RAISE
+        call.again()
     now = sending.Sending()
     sending.inside.set(now)
     try:

@@ -11,8 +11,10 @@ import msgspec
 
 from farebox.billing import FAULT, FREE, NO_PRICE, Bill, Ending, Quote
 from farebox.budgets.gate import Reservation
+from farebox.budgets.waiting import Waiting
 from farebox.core import semconv
 from farebox.core.context import Scope
+from farebox.core.errors import BudgetExceeded
 from farebox.core.event import CallEvent, CallRequest
 from farebox.core.guard import contained
 from farebox.core.identity import new_id, stable_id
@@ -44,6 +46,7 @@ class PaidCall:
         "reservation",
         "scope",
         "started_at",
+        "waiting",
     )
 
     def __init__(
@@ -57,11 +60,60 @@ class PaidCall:
         self.started_at = started_at
         self.id = new_id(started_at)
         self.reservation: Reservation | None = None
+        self.waiting: Waiting | None = None
         self.parent_id: str | None = None
         self.on_exit: Callable[[], None] | None = None
         self._began = time.perf_counter_ns()
         self._first_chunk_ns: int | None = None
         self._slot = -1
+
+    def reserve(self) -> bool:
+        """Hold the call's money; False when it stands in line for it now (`waiting`).
+
+        Raises:
+            BudgetExceeded: a budget cannot pay for it, and waiting cannot help.
+        """
+        try:
+            self.reservation = self._meter.reserve(self)
+        except BudgetExceeded as refusal:
+            self.waiting = self._meter.line_up(self)
+            if self.waiting is None:
+                self._meter.refuse(self, refusal)
+                raise
+            # Once more, now that it stands in line: what settled between the refusal and this woke nobody.
+            self.again()
+            return False
+        return True
+
+    def again(self) -> bool:
+        """After a turn of waiting: whether the call may be sent now.
+
+        Raises:
+            BudgetExceeded: it has waited as long as it may.
+        """
+        waiting = self.waiting
+        if waiting is None:
+            return True
+        try:
+            self.reservation = self._meter.reserve(self)
+        except BudgetExceeded as refusal:
+            if not waiting.over and self._meter.gate.pass_on(waiting):
+                return False
+            self.give_up()
+            if waiting.impossible:
+                refusal.args = (f"{refusal.reason} It could not wait: {waiting.impossible}.",)
+            self._meter.refuse(self, refusal)
+            raise
+        self.waiting = None
+        self._meter.gate.leave_line(waiting, admitted=True)
+        self._meter.admit(self)
+        return True
+
+    def give_up(self) -> None:
+        """Leave the line: the program waits no longer."""
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None:
+            self._meter.gate.leave_line(waiting, admitted=False)
 
     def occupy(self) -> None:
         """Note the call as in flight, as the event that it becomes if this process dies now."""

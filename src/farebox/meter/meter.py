@@ -6,6 +6,7 @@ import time
 
 from farebox.billing import FAULT, FREE, PENDING, Biller, Ending, Prices, Quote
 from farebox.budgets.gate import Gate, Reservation
+from farebox.budgets.waiting import Waiting
 from farebox.call_site import CostWarning
 from farebox.core import context, semconv
 from farebox.core.errors import BudgetExceeded
@@ -74,16 +75,15 @@ class Meter:
         call = PaidCall(self, request, scope, now, forecast)
         if self._cost_warning is not None and forecast is not None:
             contained("cost warning", self._cost_warning.look, request, forecast.expected_nano)
-        if call.budgets:
-            try:
-                call.reservation = attempt(self._reserve, call, on_error=self._gate_failed)
-            except BudgetExceeded as refusal:
-                contained("refusal", self._refused, call, refusal)
-                raise
-        if not scope.suppressed:
+        if not call.budgets or call.reserve():
+            self.admit(call)
+        return call
+
+    def admit(self, call: PaidCall) -> None:
+        """The call may be sent: from here on it is in flight."""
+        if not call.scope.suppressed:
             contained("in-flight table", call.occupy)
         self.open_calls.add(call)
-        return call
 
     def record(
         self,
@@ -164,6 +164,26 @@ class Meter:
             capture.take(event)
         if not call.scope.suppressed:
             self.journal.append(event)
+
+    def reserve(self, call: PaidCall) -> Reservation | None:
+        """Hold what the call will probably cost of every budget; None when the gate failed and calls go on.
+
+        Raises:
+            BudgetExceeded: a budget cannot pay for it.
+        """
+        return attempt(self._reserve, call, on_error=self._gate_failed)
+
+    def line_up(self, call: PaidCall) -> Waiting | None:
+        """A place in the line for a call that was refused, where waiting can help."""
+        patience = max(budget.wait for budget in call.budgets)
+        if not patience or call.forecast is None or call.forecast.expected_nano is None:
+            return None
+        task = call.scope.attribution.task_type
+        return self.gate.line_up(call.budgets, call.forecast.expected_nano, task, patience=patience)
+
+    def refuse(self, call: PaidCall, refusal: BudgetExceeded) -> None:
+        """The call is refused for good: nothing was sent."""
+        contained("refusal", self._refused, call, refusal)
 
     def _reserve(self, call: PaidCall) -> Reservation:
         return self.gate.reserve(call.budgets, self._expected(call), call.scope.attribution.task_type)
