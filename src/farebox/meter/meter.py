@@ -8,6 +8,7 @@ from farebox.billing import FAULT, FREE, PENDING, Biller, Ending, Prices, Quote
 from farebox.budgets.gate import Gate, Reservation
 from farebox.call_site import CostWarning
 from farebox.core import context, semconv
+from farebox.core.context import Scope
 from farebox.core.errors import BudgetExceeded
 from farebox.core.event import CallEvent, CallRequest, Told, emptied
 from farebox.core.guard import attempt, contained, report
@@ -65,25 +66,25 @@ class Meter:
             BudgetExceeded: a budget cannot pay for it.
         """
         scope = context.current()
-        now = time.time_ns()
-        forecast = contained("estimate", self.estimator.forecast, request, scope.attribution.task_type, now)
-        if request.units and forecast is not None:
-            stated = contained("estimate", self.biller.stated_by, request, now)
-            forecast.expected_nano = forecast.expected_nano if stated is None else stated
-        request.body = None  # numbers are enough from here on: a call in flight keeps no prompt alive
-        call = PaidCall(self, request, scope, now, forecast)
+        call = self._estimated(request, scope)
+        forecast = call.forecast
         if self._cost_warning is not None and forecast is not None:
             contained("cost warning", self._cost_warning.look, request, forecast.expected_nano)
-        if call.budgets:
-            try:
-                call.reservation = attempt(self._reserve, call, on_error=self._gate_failed)
-            except BudgetExceeded as refusal:
-                contained("refusal", self._refused, call, refusal)
-                raise
+        call.reservation = self._held(call)
         if not scope.suppressed:
             contained("in-flight table", call.occupy)
         self.open_calls.add(call)
         return call
+
+    def permit(self, request: CallRequest) -> None:
+        """Ask whether budgets can pay for such a call now; see `ports.Meter`.
+
+        Raises:
+            BudgetExceeded: a budget cannot pay for it.
+        """
+        held = self._held(self._estimated(request, context.current()))
+        if held is not None:
+            contained("budget gate", self.gate.settle, held, 0)
 
     def record(
         self,
@@ -149,6 +150,31 @@ class Meter:
     def leave_in_child(self) -> None:
         """After a fork, the calls in flight belong to the parent."""
         self.open_calls = set()
+
+    def _estimated(self, request: CallRequest, scope: Scope) -> PaidCall:
+        now = time.time_ns()
+        forecast = contained("estimate", self.estimator.forecast, request, scope.attribution.task_type, now)
+        if request.units and forecast is not None:
+            stated = contained("estimate", self.biller.stated_by, request, now)
+            forecast.expected_nano = forecast.expected_nano if stated is None else stated
+        request.body = None  # numbers are enough from here on: a call in flight keeps no prompt alive
+        return PaidCall(self, request, scope, now, forecast)
+
+    def _held(self, call: PaidCall) -> Reservation | None:
+        """What budgets hold for the call; None where none applies. What the provider began by itself is charged and not held.
+
+        Raises:
+            BudgetExceeded: a budget cannot pay for it.
+        """
+        if not call.budgets:
+            return None
+        if call.request.begun:
+            return contained("budget gate", self.gate.reserve, call.budgets, 0, call.scope.attribution.task_type)
+        try:
+            return attempt(self._reserve, call, on_error=self._gate_failed)
+        except BudgetExceeded as refusal:
+            contained("refusal", self._refused, call, refusal)
+            raise
 
     # --- used by PaidCall
 
