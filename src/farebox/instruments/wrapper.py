@@ -71,6 +71,8 @@ class Layer:
 
     def wrapper(self) -> Callable[..., Any]:
         """The function that wrapt calls."""
+        if self.hook.metering is not None:
+            return self._passing(self.hook.metering(self))
         return self._metering() if self.hook.around is None else self._passing(self.hook.around)
 
     def _metering(self) -> Callable[..., Any]:
