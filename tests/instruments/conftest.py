@@ -300,6 +300,7 @@ def wire() -> Any:
         "RecordingMeter": RecordingMeter,
         "all_pieces": all_pieces,
         "collect": collect,
+        "run": lambda scenario: asyncio.run(scenario()),
         "settled": settled,
     }
     return types.SimpleNamespace(**vars(wire_payloads), **helpers)

@@ -117,7 +117,9 @@ class FakeSockets:
     # --- departures from the regular
 
     def say(self, message: Json) -> None:
-        """Send a message to every client that is connected."""
+        """Send a message to every client that is connected; where there is none, to the first that comes."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._peers, 10)
         for peer in self._open():
             peer.send(message)
 
@@ -143,17 +145,24 @@ class FakeSockets:
 
     def openai_client(self, **options: Any) -> Any:
         """`openai.OpenAI` that connects to this provider."""
-        return clients.openai(f"{self.url.replace('ws', 'http', 1)}/v1", options)
+        return clients.openai(f"{self._http}/v1", {"websocket_base_url": f"{self.url}/v1", **options})
 
     def async_openai_client(self, **options: Any) -> Any:
         """`openai.AsyncOpenAI` that connects to this provider."""
-        return clients.openai(f"{self.url.replace('ws', 'http', 1)}/v1", options, asynchronous=True)
+        options = {"websocket_base_url": f"{self.url}/v1", **options}
+        return clients.openai(f"{self._http}/v1", options, asynchronous=True)
 
     def genai_client(self, **options: Any) -> Any:
         """`google.genai.Client` that connects to this provider. The SDK speaks TLS to every host; here it is told not to."""
         client = clients.genai(self.url, options)
-        client._api_client._websocket_base_url = lambda *_: self.url  # noqa: SLF001 - there is no public way
+        transport = client._api_client  # noqa: SLF001 - there is no public way
+        transport._websocket_base_url = lambda *_: self.url  # noqa: SLF001 - same
+        transport._websocket_ssl_ctx = {}  # noqa: SLF001 - same
         return client
+
+    @property
+    def _http(self) -> str:
+        return self.url.replace("ws", "http", 1)
 
     # --- the server's side
 
@@ -171,6 +180,7 @@ class FakeSockets:
         peer = _Peer(self, socket, route.provider, path, query)
         with self._changed:
             self._peers.append(peer)
+            self._changed.notify_all()
         try:
             with suppress(ConnectionClosed):
                 route.converse(peer)
