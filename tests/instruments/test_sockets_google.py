@@ -20,9 +20,9 @@ SOUND = {"data": bytes(32_000), "mime_type": "audio/pcm;rate=16000"}
 TURN_ON = {"function_declarations": [{"name": "turn_on", "parameters": {"type": "OBJECT", "properties": {}}}]}
 
 
-def ride(sockets, scenario, *, model=MODEL, **config):
+def ride(sockets, scenario, *, model=MODEL, client=None, **config):
     async def connected():
-        client = sockets.genai_client()
+        client = sockets.genai_client(**options)
         try:
             async with client.aio.live.connect(
                 model=model, config={"response_modalities": ["TEXT"], **config}
@@ -31,6 +31,7 @@ def ride(sockets, scenario, *, model=MODEL, **config):
         finally:
             await client.aio.aclose()
 
+    options = client or {}
     return asyncio.run(connected())
 
 
@@ -55,6 +56,16 @@ def test_a_turn_is_one_event_with_the_usage_as_sent(sockets, hooked, meter):
     assert [meter.call.raw] == usages(sockets)
     assert (end["status"], end["billable"], end["partial"]) == ("ok", True, False)
     assert meter.call.first_chunks >= 1
+
+
+def test_vertex_is_billed_by_vertex(sockets, hooked, meter):
+    async def scenario(session):
+        await session.send_client_content(turns=HELLO)
+        await heard(session)
+
+    ride(sockets, scenario, client={"vertexai": True, "api_key": "k"})
+    assert (meter.call.request.provider, meter.call.request.model) == ("google-vertex", MODEL)
+    assert [meter.call.raw] == usages(sockets)
 
 
 def test_thoughts_outside_the_total_are_output_and_nothing_is_odd(sockets, hooked, meter):

@@ -135,22 +135,28 @@ def test_a_session_of_lanes_is_metered(mode, sockets, hooked, meter, wire):
     limits = sessions.ResponsesWebSocketLimits(4, 100, 400, 1_000_000, 4_000_000)
 
     def synchronous():
-        with sockets.openai_client() as client, client.responses.connect() as connection:
-            with sessions.ResponsesWebSocketSession(connection, limits=limits) as session:
-                lane = session.lane("mine")
-                lane.send(ask())
-                meter.refuses = True
-                with pytest.raises(BudgetExceeded):
-                    session.default.send(ask())
-                meter.refuses = False
-                return lane.get_final_response(timeout=10)
+        with (
+            sockets.openai_client() as client,
+            client.responses.connect() as connection,
+            sessions.ResponsesWebSocketSession(connection, limits=limits) as session,
+        ):
+            lane = session.lane("mine")
+            lane.send(ask())
+            meter.refuses = True
+            with pytest.raises(BudgetExceeded):
+                session.default.send(ask())
+            meter.refuses = False
+            return lane.get_final_response(timeout=10)
 
     async def asynchronous():
-        async with sockets.async_openai_client() as client, client.responses.connect() as connection:
-            async with sessions.AsyncResponsesWebSocketSession(connection, limits=limits) as session:
-                lane = session.lane("mine")
-                await lane.send(ask())
-                return await lane.get_final_response()
+        async with (
+            sockets.async_openai_client() as client,
+            client.responses.connect() as connection,
+            sessions.AsyncResponsesWebSocketSession(connection, limits=limits) as session,
+        ):
+            lane = session.lane("mine")
+            await lane.send(ask())
+            return await lane.get_final_response()
 
     final = wire.run(asynchronous) if mode == "async" else synchronous()
     assert meter.call.raw == sockets.billed[0].usage
@@ -288,3 +294,36 @@ def test_a_translation_is_estimated_by_the_sound_that_was_sent(ride, sockets, ho
     assert (end["usage"].units, end["usage"].raw) == ({"seconds": 2.5}, None)
     assert end["partial"]
     assert [json.loads(frame)["type"] for frame in sockets.received].count("session.close") == 1
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+def test_a_translation_session_of_the_sdks_library_is_metered(mode, sockets, hooked, meter, wire, bounded):
+    """Its `recv` with a timeout reads the transport itself."""
+    library = pytest.importorskip("openai.lib.realtime_translation", reason="this openai has no translations")
+    half = {"type": "session.input_audio_buffer.append", "audio": base64.b64encode(bytes(24_000)).decode()}
+
+    def synchronous():
+        with (
+            sockets.openai_client() as client,
+            library.TranslationSession(client.realtime.translations, model="gpt-realtime-translate") as session,
+        ):
+            session.send(half)
+            session.send({"type": "session.close"})
+            while session.recv(**{"timeout": 10} if bounded else {}).type != "session.closed":
+                pass
+
+    async def asynchronous():
+        async with (
+            sockets.async_openai_client() as client,
+            library.AsyncTranslationSession(client.realtime.translations, model="gpt-realtime-translate") as session,
+        ):
+            await session.send(half)
+            await session.send({"type": "session.close"})
+            while (await session.recv()).type != "session.closed":
+                pass
+
+    if mode == "async":
+        wire.run(asynchronous)
+    else:
+        synchronous()
+    assert (meter.call.end["usage"].units, meter.call.end["status"]) == ({"seconds": 0.5}, "ok")

@@ -115,6 +115,48 @@ def test_a_transcript_is_an_event_of_its_own_at_the_model_that_wrote_it(ride, so
     assert raws(meter) == usages(sockets)
 
 
+def test_a_transcript_whose_model_is_not_known_gets_no_other_models_price(ride, sockets, hooked, meter, wire):
+    kind_ = "conversation.item.input_audio_transcription.completed"
+    told = {"type": kind_, "event_id": "e", "item_id": "item_0123456789abcdefg", "content_index": 0, "transcript": "a"}
+
+    async def scenario(connection):
+        await until(connection, "session.created", wire.settled)
+        for _ in range(2):
+            sockets.say({**told, "usage": {"type": "duration", "seconds": 2.5}})
+            await until(connection, kind_, wire.settled)
+
+    ride(realtime, scenario)
+    assert [call.request.model for call in meter.calls] == [None, None]
+    assert {call.end["key"] for call in meter.calls} == {"item_0123456789abcdefg/0"}
+    assert meter.calls[0].raw == {"type": "duration", "seconds": 2.5}
+
+
+def test_pieces_of_text_are_counted_for_an_answer_that_is_left(ride, sockets, hooked, meter, wire):
+    async def scenario(connection):
+        await wire.settled(connection.send(SILENT))
+        with sockets.hold():
+            await wire.settled(connection.send(ASK))
+            await until(connection, "response.created", wire.settled)
+            for _ in range(3):
+                sockets.say({"type": "response.output_text.delta", "event_id": "e", "item_id": "i", "delta": "a"})
+            await until(connection, "response.output_text.delta", wire.settled, times=3)
+            await wire.settled(connection.close())
+
+    ride(realtime, scenario)
+    assert meter.call.end["pieces"] == 3
+
+
+def test_a_message_that_is_no_json_goes_through(ride, sockets, hooked, meter, wire):
+    async def scenario(connection):
+        await until(connection, "session.created", wire.settled)
+        sockets.say([1, 2])
+        assert await wire.settled(connection.recv_bytes()) == b"[1, 2]"
+        await wire.settled(connection._connection.send(b"\xff\x00 no json"))
+
+    ride(realtime, scenario)
+    assert meter.calls == []
+
+
 def test_two_answers_in_flight_are_told_apart(ride, sockets, hooked, meter, wire):
     async def scenario(connection):
         await wire.settled(connection.send(SILENT))

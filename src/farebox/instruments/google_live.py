@@ -15,6 +15,7 @@ import msgspec
 
 from farebox.core import semconv
 from farebox.core.guard import attempt, contained
+from farebox.core.usage import Count
 from farebox.instruments import providers
 from farebox.instruments.google_content import model_name
 from farebox.instruments.hook import Answer, Hook, Place, Reading
@@ -55,6 +56,7 @@ class _Kind(msgspec.Struct, frozen=True):
     operation: str = semconv.REALTIME
     api: str = semconv.API_LIVE
     answer: Answer = Answer(_Usage)
+    units: dict[str, Count] | None = None
 
 
 LIVE: Final = _Kind()

@@ -93,9 +93,10 @@ def _configured(talk: Talk, event: Event) -> None:
 
 def _transcribed(talk: Talk, event: Event) -> None:
     """The transcript of what the user said, billed at the rates of another model."""
-    turn = talk.begin(TRANSCRIPT, model=talk.transcriber, begun=True)
+    model = talk.transcriber or (event.model if isinstance(event.model, str) else None)
+    turn = talk.begin(TRANSCRIPT, model=model or "", begun=True)
     if turn is not None:
-        turn.reading = Reading(whole(event.usage), talk.transcriber)
+        turn.reading = Reading(whole(event.usage), model)
         if isinstance(event.item_id, str) and len(event.item_id) >= UNIQUE:
             turn.reading.key = f"{event.item_id}/{event.content_index}"
         talk.finish(turn)
@@ -190,10 +191,22 @@ def _translated(talk: Talk, event: Event) -> None:  # noqa: ARG001 - the readers
 ANSWER: Final = Billed(semconv.CHAT, semconv.API_RESPONSES, RESPONSE)
 SPOKEN: Final = Billed(semconv.REALTIME, semconv.API_REALTIME, Answer(Response, identify=identify))
 TRANSCRIPT: Final = Billed(semconv.TRANSCRIPTION, semconv.API_TRANSCRIPTIONS, Answer(Completion))
-SECONDS: Final = Billed(semconv.REALTIME, semconv.API_LIVE, Answer(Completion))
+SECONDS: Final = Billed(semconv.REALTIME, semconv.API_LIVE, Answer(Completion), units={semconv.SECONDS: 60})
+"""A session has no end that is known beforehand: budgets hold its first minute."""
 DECIDED: Final = Billed(semconv.DECISION, semconv.API_DECISIONS, DECISION)
 
 _ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
+
+_TEXT: Final = frozenset(
+    {
+        "response.output_text.delta",
+        "response.text.delta",
+        "response.output_audio_transcript.delta",
+        "response.audio_transcript.delta",
+        "response.function_call_arguments.delta",
+        "response.refusal.delta",
+    }
+)
 
 REALTIME: Final = Line(
     SPOKEN,
@@ -208,12 +221,14 @@ REALTIME: Final = Line(
         "conversation.item.input_audio_transcription.completed": _transcribed,
         "error": _refused,
     },
+    pieces=_TEXT,
     body=lambda message: message.get("response") or {},
 )
 RESPONSES: Final = Line(
     ANSWER,
     "response.create",
     {"response.created": _began, "error": _failed, **dict.fromkeys(_ENDS, _ended)},
+    pieces=_TEXT,
 )
 LIVE: Final = Line(
     SECONDS,

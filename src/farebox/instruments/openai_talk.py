@@ -14,6 +14,7 @@ import msgspec
 
 from farebox.core import semconv
 from farebox.core.guard import attempt
+from farebox.core.usage import Count
 from farebox.instruments import providers
 from farebox.instruments.hook import Answer
 from farebox.instruments.reading import member
@@ -30,6 +31,8 @@ class Event(msgspec.Struct):
     stream_id: Any = None
     item_id: Any = None
     content_index: Any = None
+    response_id: Any = None
+    model: Any = None
     response: msgspec.Raw = NOTHING
     session: msgspec.Raw = NOTHING
     usage: msgspec.Raw = NOTHING
@@ -51,6 +54,7 @@ class Billed(msgspec.Struct, frozen=True):
     operation: str
     api: str
     answer: Answer
+    units: dict[str, Count] | None = None
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -60,6 +64,7 @@ class Line(msgspec.Struct, frozen=True):
         turn: what its turns are billed as.
         asks: type of the client's message that begins one.
         heard: readers of the server's messages, by type.
+        pieces: types of messages that bring a piece of text, which are counted and not looked into.
         body: what is asked for, given the client's message.
         whole: whether the session as a whole is the turn, and only its end ends it.
         measure: learns what a message of type `asks` adds to the turn, where the server does not count.
@@ -68,6 +73,7 @@ class Line(msgspec.Struct, frozen=True):
     turn: Billed
     asks: str
     heard: Mapping[str, Heard]
+    pieces: frozenset[str] = frozenset()
     body: Callable[[dict[str, Any]], Any] = dict
     whole: bool = False
     measure: Callable[[Turn, Event], None] | None = None
@@ -123,9 +129,19 @@ class Talk(Conversation):
     def heard(self, message: str | bytes) -> None:
         """Only types that have a reader are looked into."""
         event = decoded(message)
-        reader = self.line.heard.get(event.type) if event is not None and isinstance(event.type, str) else None
-        if event is not None and reader is not None:
+        if event is None or not isinstance(event.type, str):
+            return
+        reader = self.line.heard.get(event.type)
+        if reader is not None:
             reader(self, event)
+        elif event.type in self.line.pieces:
+            turn = self.going(event.response_id) or self._answering(event.stream_id)
+            if turn is not None:
+                turn.pieces += 1
+
+    def _answering(self, lane: str | None) -> Turn | None:
+        """The turn that is being answered in a lane: there is one at a time."""
+        return next((turn for turn in self.open_turns() if turn.id is not None and turn.lane == lane), None)
 
     def waiting(self, lane: str | None) -> Turn | None:
         """The turn that an answer in this lane is for: the first that was asked for and has none yet.

@@ -18,6 +18,7 @@ from farebox.core import context, semconv
 from farebox.core.event import CallRequest
 from farebox.core.guard import attempt, contained
 from farebox.core.ports import Call, Meter
+from farebox.core.usage import Count
 from farebox.instruments import outcome
 from farebox.instruments.hook import Answer, Place, Reading
 from farebox.instruments.observation import settle_at_exit, usage_of
@@ -42,6 +43,11 @@ class Kind(Protocol):
     @property
     def answer(self) -> Answer:
         """Where an answer keeps what prices it."""
+        ...
+
+    @property
+    def units(self) -> dict[str, Count] | None:
+        """What budgets hold for it, where tokens say nothing."""
         ...
 
 
@@ -71,10 +77,11 @@ class Turn:
         lane: which of several conversations on one connection it belongs to.
         id: the provider's id of the answer, once it is known.
         doubted: whether the provider has refused something that may have been this.
+        pieces: of text that arrived.
         reading: what was said of it so far.
     """
 
-    __slots__ = ("_api", "_call", "_provider", "doubted", "event_id", "id", "lane", "reading")
+    __slots__ = ("_api", "_call", "_provider", "doubted", "event_id", "id", "lane", "pieces", "reading")
 
     def __init__(self, call: Call, request: CallRequest) -> None:
         self._call: Call | None = call
@@ -84,6 +91,7 @@ class Turn:
         self.lane: str | None = None
         self.id: str | None = None
         self.doubted = False
+        self.pieces = 0
         self.reading = Reading()
 
     def first_piece(self) -> None:
@@ -113,6 +121,7 @@ class Turn:
             response_id=reading.id,
             billable=billable or reading.usage is not None,
             partial=usage is not None and (partial or not reading.whole),
+            pieces=self.pieces,
             key=reading.key,
             created=reading.created,
         )
@@ -184,7 +193,7 @@ class Conversation:
 
         Args:
             kind: what it is billed as.
-            model: asked for, where it is another than the connection's.
+            model: asked for, where it is another than the connection's; empty: another that is not known.
             body: what is asked for.
             begun: whether the provider began it by itself.
 
@@ -237,11 +246,12 @@ class Conversation:
             provider=self.place.provider,
             operation=kind.operation,
             api=kind.api,
-            model=model or self.model,
+            model=(self.model if model is None else model) or None,
             body=body,
             server_address=self.place.address,
             stream=True,
             extra=self.place.extra,
+            units=kind.units,
             begun=begun,
         )
 
