@@ -88,6 +88,33 @@ def test_lanes_are_told_apart_whatever_order_they_are_answered_in(ride, sockets,
     assert {call.end["model"]: call.raw for call in meter.calls} == by_model
 
 
+def test_an_answer_is_for_the_first_request_of_its_own_lane(ride, sockets, hooked, meter, wire):
+    answer = {
+        "id": "resp_00000000000000000000b",
+        "object": "response",
+        "created_at": 1,
+        "model": "gpt-5.2",
+        "output": [],
+    }
+    usage = {"input_tokens": 2, "output_tokens": 3, "total_tokens": 5}
+
+    async def scenario(connection):
+        with sockets.hold(begun=False):
+            await wire.settled(connection.send(ask("gpt-5-mini", stream_id="a")))
+            await wire.settled(connection.send(ask("gpt-5.2", stream_id="b")))
+            sockets.wait_for_messages(2)
+            sockets.say({"type": "response.created", "response": answer, "stream_id": "b", "sequence_number": 0})
+            done = {**answer, "status": "completed", "usage": usage}
+            sockets.say({"type": "response.completed", "response": done, "stream_id": "b", "sequence_number": 1})
+            await until(connection, ENDS, wire.settled)
+            assert [len(call.ends) for call in meter.calls] == [0, 1]
+            await wire.settled(connection.close())
+
+    ride(responses, scenario)
+    assert (meter.calls[1].raw, meter.calls[1].request.model) == (usage, "gpt-5.2")
+    assert meter.calls[0].end["status"] == "abandoned"
+
+
 def test_an_error_before_an_answer_costs_nothing(ride, sockets, hooked, meter, wire):
     async def scenario(connection):
         await wire.settled(connection.send({"type": "response.create", "model": "gpt-5-mini"}))

@@ -7,6 +7,7 @@ import base64
 import gc
 import inspect
 import json
+import os
 import weakref
 
 import pytest
@@ -258,6 +259,21 @@ def test_a_connection_that_nobody_holds_is_settled(sockets, hooked, meter):
     assert len(meter.call.ends) == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_copy_that_a_fork_made_ends_nothing(sockets, hooked, meter):
+    with sockets.openai_client() as client:
+        connection = realtime(client).enter()
+        connection.send(ASK)
+        child = os.fork()
+        if child == 0:
+            vars(connection._connection)["send"].__self__._conversation.left()
+            os._exit(len(meter.call.ends))
+        assert os.waitpid(child, 0)[1] == 0
+        assert meter.call.ends == []
+        connection.close()
+    assert meter.call.end["status"] == "abandoned"
+
+
 def test_a_cancelled_wait_ends_nothing(sockets, hooked, meter, wire):
     async def scenario():
         client = sockets.async_openai_client()
@@ -291,6 +307,46 @@ def test_an_error_that_names_its_message_ends_that_turn_at_no_cost(ride, sockets
     ends = [(call.end["status"], call.end["billable"]) for call in meter.calls]
     assert ends == [("ok", True), ("error", False)]
     assert meter.calls[0].raw == usages(sockets)[0]
+
+
+def test_of_several_turns_an_error_ends_the_one_that_it_names(ride, sockets, hooked, meter, wire):
+    async def scenario(connection):
+        await wire.settled(connection.send(SILENT))
+        with sockets.hold(begun=False):
+            for name in ("first", "second"):
+                asked = {"conversation": "none"}
+                await wire.settled(connection.send({**ASK, "event_id": name, "response": asked}))
+            sockets.wait_for_messages(3)
+            error = {"type": "invalid_request_error", "code": "x", "message": "m", "param": None}
+            sockets.say({"type": "error", "event_id": "e", "error": {**error, "event_id": "second"}})
+            await until(connection, "error", wire.settled)
+            assert [len(call.ends) for call in meter.calls] == [0, 1]
+            assert meter.calls[1].end["billable"] is False
+            await wire.settled(connection.close())
+
+    ride(realtime, scenario)
+    assert meter.calls[0].end["status"] == "abandoned"
+
+
+async def ask_until_it_raises(connection, settled):
+    while True:  # the transport notices late
+        await settled(connection.send(ASK))
+        await asyncio.sleep(0.01)
+
+
+def test_what_a_lost_connection_did_not_send_costs_nothing(ride, sockets, hooked, meter, wire):
+    async def scenario(connection):
+        from websockets.exceptions import ConnectionClosed
+
+        await until(connection, "session.created", wire.settled)
+        sockets.cut()
+        with pytest.raises(ConnectionClosed):
+            await ask_until_it_raises(connection, wire.settled)
+
+    ride(realtime, scenario)
+    *sent, last = [(call.end["status"], call.end["billable"]) for call in meter.calls]
+    assert last == ("error", False)
+    assert set(sent) <= {("abandoned", True)}
 
 
 @pytest.mark.parametrize("about", ["the turn", "something else"])

@@ -118,12 +118,6 @@ class Dialogue(Conversation):
         if self._complete and self._turn is not None and self._turn.reading.usage is not None:
             self._over()
 
-    def left(self) -> None:
-        """The connection ended. A turn whose usage was stated is over, and only its last words are missing."""
-        if self._turn is not None and self._turn.reading.usage is not None and self._complete:
-            self._over()
-        super().left()
-
     def _speaks(self) -> None:
         """The model answers: where nobody asked, the server has begun the turn itself (voice detection)."""
         if self._turn is None:

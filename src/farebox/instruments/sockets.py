@@ -27,6 +27,9 @@ CLOSED: Final = "ConnectionClosed"
 """The transport's error (and its subclasses') that means the connection is gone; after a timeout or a cancelled wait it is not."""
 
 
+_CLOSED: Final = outcome.Outcome(semconv.STATUS_ERROR, f"websockets.exceptions.{CLOSED}", billable=False)
+
+
 class Kind(Protocol):
     """What a turn is billed as."""
 
@@ -162,12 +165,10 @@ class Conversation:
 
     def unsent(self, turn: Turn | None, error: BaseException) -> None:
         """Sending raised."""
-        closed = is_closed(error)
         if turn is not None:
-            ended = outcome.of(error)
-            self.finish(turn, ended.status, error_type=ended.error_type, billable=ended.billable and not closed)
-        if closed:
-            self.left()
+            # What a closed connection did not take was not sent. It is not looked into: reading its `code` warns.
+            ended = _CLOSED if is_closed(error) else outcome.of(error)
+            self.finish(turn, ended.status, error_type=ended.error_type, billable=ended.billable)
 
     def left(self) -> None:
         """The connection was closed, lost, dropped or forgotten: what is open is settled as abandoned."""

@@ -39,6 +39,10 @@ class Peer(Protocol):
         """Say something at once."""
         ...
 
+    def begin(self, event: Json, rest: Iterable[Json]) -> None:
+        """Begin an answer, and say the rest of it as soon as answers are not held."""
+        ...
+
     def go_on(self, events: Iterable[Json]) -> None:
         """Say the rest of an answer, as soon as answers are not held."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import threading
@@ -58,6 +59,7 @@ class FakeSockets:
         self._received: Frames = []
         self._peers: list[_Peer] = []
         self._holds = 0
+        self._begins = True
         self._server: Any = None
         self._thread: threading.Thread | None = None
 
@@ -129,15 +131,21 @@ class FakeSockets:
             peer.cut()
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Begin answers, and go on with none of them until the block ends; then they come all at once, in turns."""
+    def hold(self, *, begun: bool = True) -> Iterator[None]:
+        """Begin answers, and go on with none of them until the block ends; then they come all at once, in turns.
+
+        Args:
+            begun: whether they are begun.
+        """
         with self._changed:
             self._holds += 1
+            self._begins = begun
         try:
             yield
         finally:
             with self._changed:
                 self._holds -= 1
+                self._begins = True
             for peer in self._open():
                 peer.release()
 
@@ -212,6 +220,7 @@ class _Peer:
         self._owner = owner
         self._provider = provider
         self._socket = socket
+        self._speaking = threading.Lock()
         self._waiting: list[Iterator[Json]] = []
 
     def messages(self) -> Iterator[Json]:
@@ -222,8 +231,21 @@ class _Peer:
     def send(self, message: Json) -> None:
         self._socket.send(json.dumps(message))
 
+    def begin(self, event: Json, rest: Iterable[Json]) -> None:
+        with self._speaking:  # it is held before the client learns that it has begun, and may end the hold
+            if self._owner._begins:  # noqa: SLF001 - same
+                held = self._owner._held()  # noqa: SLF001 - same
+                self.send(event)
+                self._go_on(rest, held=held)
+            else:
+                self._waiting.append(itertools.chain([event], rest))
+
     def go_on(self, events: Iterable[Json]) -> None:
-        if self._owner._held():  # noqa: SLF001 - same
+        with self._speaking:
+            self._go_on(events, held=self._owner._held())  # noqa: SLF001 - same
+
+    def _go_on(self, events: Iterable[Json], *, held: bool) -> None:
+        if held:
             self._waiting.append(iter(events))
             return
         for event in events:
@@ -240,8 +262,8 @@ class _Peer:
         """One event of each answer that was held, again and again until all are said, or the client has left."""
         from websockets.exceptions import ConnectionClosed
 
-        answers, self._waiting = self._waiting, []
-        with suppress(ConnectionClosed):
+        with self._speaking, suppress(ConnectionClosed):
+            answers, self._waiting = self._waiting, []
             while answers:
                 for events in list(answers):
                     event = next(events, None)

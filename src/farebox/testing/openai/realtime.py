@@ -12,7 +12,7 @@ from farebox.testing import tokens
 from farebox.testing.conversations import Peer, seconds
 from farebox.testing.openai import responses
 from farebox.testing.store import BadRequestError
-from farebox.testing.wire import Json, Received, identifier
+from farebox.testing.wire import Answer, Json, Received, identifier
 
 TOKENS_A_SECOND: Final = 10
 """Of sound that is heard."""
@@ -116,9 +116,9 @@ class Realtime:
             "usage": None,
         }
         self.current = response
-        self._say("response.created", response=response)
         sound = (asked.get("output_modalities") or self.session["output_modalities"]) == ["audio"]
-        self.peer.go_on(self._speak(response, speech.parts, sound=sound))
+        created = _event("response.created", response=response)
+        self.peer.begin(created, self._speak(response, speech.parts, sound=sound))
 
     def _speak(self, response: Json, parts: list[str], *, sound: bool) -> Iterator[Json]:
         kind = "response.output_audio.delta" if sound else "response.output_text.delta"
@@ -190,9 +190,14 @@ def respond(peer: Peer) -> None:
             fault = {"type": "invalid_request_error", "code": None, "message": str(error), "param": None}
             peer.send({"type": "error", "status": 400, "error": fault, **lane})
             continue
-        events = ({**json.loads(chunk.data.partition(b"data: ")[2]), **lane} for chunk in answer.chunks or ())
-        peer.send(next(events))
-        peer.go_on(_billed(peer, events))
+        events = _events(answer, lane)
+        peer.begin(next(events), _billed(peer, events))
+
+
+def _events(answer: Answer, lane: Json) -> Iterator[Json]:
+    """The events of a stream, each with the lane that it is for."""
+    for chunk in answer.chunks or ():
+        yield {**json.loads(chunk.data.partition(b"data: ")[2]), **lane}
 
 
 def _billed(peer: Peer, events: Iterator[Json]) -> Iterator[Json]:
