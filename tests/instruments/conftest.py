@@ -27,6 +27,8 @@ sys.path.append(
 import wire_payloads
 from wire_server import Handler, HttpServer, Server
 
+from farebox.testing.sockets import FakeSockets
+
 OLDER = {"openai": "2", "anthropic": "1", "google-genai": "2"}
 """Major releases before which an SDK lacks methods that tests call."""
 LACKING = re.compile("has no attribute|unexpected keyword argument")
@@ -91,13 +93,17 @@ class RecordingMeter:
     def open(self, request: Any) -> RecordedCall | None:
         if self.on_open is not None:
             self.on_open(request)
-        if self.refuses:
-            raise BudgetExceeded("no money left", budget="test")
+        if not request.begun:
+            self.permit(request)
         if self.suppresses:
             return None
         call = RecordedCall(request)
         self.calls.append(call)
         return call
+
+    def permit(self, request: Any) -> None:
+        if self.refuses:
+            raise BudgetExceeded("no money left", budget="test")
 
     @property
     def call(self) -> RecordedCall:
@@ -249,6 +255,45 @@ def gemini(mode: str, server: Server) -> Both:
 
 
 @pytest.fixture
+def sockets() -> Any:
+    """A provider's websockets on loopback."""
+    pytest.importorskip("websockets")
+    with FakeSockets(12) as open_sockets:
+        yield open_sockets
+
+
+class Ride:
+    """Runs one scenario, a coroutine function, on a connection of the synchronous or the asynchronous client.
+
+    What the client returns is awaited by `wire.settled`, so that a scenario is written once.
+    """
+
+    def __init__(self, mode: str, sockets: Any) -> None:
+        self.mode = mode
+        self.sockets = sockets
+
+    def __call__(self, connect: Any, scenario: Any) -> Any:
+        return asyncio.run(self._ride(connect, scenario))
+
+    async def _ride(self, connect: Any, scenario: Any) -> Any:
+        make = self.sockets.async_openai_client if self.mode == "async" else self.sockets.openai_client
+        client = make()
+        try:
+            connection = await settled(connect(client).enter())
+            try:
+                return await scenario(connection)
+            finally:
+                await settled(connection.close())
+        finally:
+            await settled(client.close())
+
+
+@pytest.fixture
+def ride(mode: str, sockets: Any) -> Ride:
+    return Ride(mode, sockets)
+
+
+@pytest.fixture
 def wire() -> Any:
     """Payloads and helpers: what a test would import, were tests a package."""
     helpers = {
@@ -256,6 +301,7 @@ def wire() -> Any:
         "RecordingMeter": RecordingMeter,
         "all_pieces": all_pieces,
         "collect": collect,
+        "run": lambda scenario: asyncio.run(scenario()),
         "settled": settled,
     }
     return types.SimpleNamespace(**vars(wire_payloads), **helpers)

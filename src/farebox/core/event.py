@@ -28,6 +28,8 @@ class CallRequest(msgspec.Struct, gc=False):
         attempts_allowed: how often the SDK may send it (retries + 1).
         extra: facts from the client that price the call: `location`, `data_residency`.
         units: what the request alone says will be billed, for answers that do not count it: images by size, characters.
+        begun: whether the provider began it by itself: budgets are charged, and can no longer refuse.
+        waits: whether whoever opens it can wait in line for a budget.
     """
 
     provider: str
@@ -40,6 +42,8 @@ class CallRequest(msgspec.Struct, gc=False):
     attempts_allowed: int = 1
     extra: dict[str, str] | None = None
     units: dict[str, Count] | None = None
+    begun: bool = False
+    waits: bool = False
 
 
 class Told(msgspec.Struct, gc=False):

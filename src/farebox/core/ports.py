@@ -107,6 +107,14 @@ class Meter(Protocol):
         """
         ...
 
+    def permit(self, request: CallRequest) -> None:
+        """Ask whether budgets can pay for such a call now; nothing is held, and nothing written unless they cannot.
+
+        Raises:
+            BudgetExceeded: a budget cannot pay for it; nothing may be sent.
+        """
+        ...
+
     def tell(self, told: Told) -> None:
         """Write what an answer says of something that was paid for earlier; once per key, however often it is told."""
         ...

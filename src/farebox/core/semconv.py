@@ -89,6 +89,8 @@ API_TRANSLATIONS: Final = "audio.translations"
 API_MODERATIONS: Final = "moderations"
 API_DECISIONS: Final = "decisions"
 API_RUNS: Final = "threads.runs"
+API_REALTIME: Final = "realtime"
+API_LIVE: Final = "live"
 API_SESSIONS: Final = "managed-agents session"
 OPERATION_OF: Final = {
     API_CHAT_COMPLETIONS: CHAT,

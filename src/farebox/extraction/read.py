@@ -37,10 +37,9 @@ READERS: Final[dict[str, Reader]] = {
     "generateContent": google.read,
     "embedContent": google.read,
     "interactions": google.read,
-    "live": google.read,
     "cachedContents": google.read_cache,
 }
-"""Interface → reader. What stands here twice (`batches`) or not at all is told apart by its fields."""
+"""Interface → reader. What two providers call alike (`batches`, `live`) or nobody does is told apart by its fields."""
 
 _BATCH: Final = frozenset({"batches", "messages.batches"})
 _FIELDS: Final[tuple[tuple[frozenset[str], Reader], ...]] = (

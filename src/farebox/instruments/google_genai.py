@@ -14,7 +14,7 @@ from farebox.core import context, semconv
 from farebox.core.context import Scope
 from farebox.core.identity import new_id
 from farebox.core.scoped import Scoping, scoped
-from farebox.instruments import google_content, google_interactions, google_jobs, google_media, providers
+from farebox.instruments import google_content, google_interactions, google_jobs, google_live, google_media, providers
 from farebox.instruments.hook import Endpoint, Hook, Instrument, Place, Sent, WireOptions
 from farebox.instruments.paths import Paths, names
 from farebox.instruments.retries import attempt_once, attempt_once_async
@@ -122,6 +122,7 @@ INSTRUMENT: Final = Instrument(
         Hook(_CLIENT, "BaseApiClient._request_once", around=attempt_once),
         Hook(_CLIENT, "BaseApiClient._async_request_once", around=attempt_once_async),
         *google_interactions.HOOKS,
+        google_live.HOOK,
         Hook(_MODELS, "Models.generate_content", around=share_parent),
         Hook(_MODELS, "Models.generate_content_stream", around=share_parent),
         Hook(_MODELS, "AsyncModels.generate_content", around=share_parent),

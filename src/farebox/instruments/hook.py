@@ -265,6 +265,8 @@ class Hook(msgspec.Struct, frozen=True):
         attribute: dotted path inside the module.
         shape: what calling it gives.
         around: what is done around it where that is not metering; the instrument then needs no dialect.
+        metering: makes what is done around it, given the layer that it reports through, where one call of the function is not one
+            paid call: a connection.
         dialect: how this function is called, where that differs from the rest of the instrument.
         only: which releases have it, in words; empty: all that are supported.
     """
@@ -273,6 +275,7 @@ class Hook(msgspec.Struct, frozen=True):
     attribute: str
     shape: Shape = "call"
     around: Around | None = None
+    metering: Callable[[Any], Around] | None = None
     dialect: Dialect | None = None
     only: str = ""
 

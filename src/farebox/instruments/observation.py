@@ -35,8 +35,8 @@ HEARD: Final = 128
 _ALL: Final = Fraction(1)
 _NOTHING: Final[deque[Any]] = deque(maxlen=0)
 
-_open: Final[weakref.WeakSet[Observation]] = weakref.WeakSet()
-"""Streams that have not ended. The interpreter runs no finaliser for them at its exit."""
+_open: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
+"""Streams and connections that have not ended. The interpreter runs no finaliser for them at its exit."""
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_open.clear)
@@ -297,7 +297,12 @@ def usage_of(reading: Reading, *, api: str, provider: str | None) -> Usage | Non
     return usage
 
 
+def settle_at_exit(seen: Any) -> None:
+    """Call `seen.left()` when the interpreter exits, unless nobody holds it any more."""
+    _open.add(seen)
+
+
 def settle_open() -> None:
-    """End every stream that is still open: for the interpreter's exit."""
+    """End every stream and connection that is still open: for the interpreter's exit."""
     for seen in list(_open):
         contained("settle at exit", seen.left)

@@ -14,6 +14,7 @@ INSTRUMENTS: Final = Registry(
         "google_genai": "farebox.instruments.google_genai:INSTRUMENT",
         "litellm": "farebox.instruments.litellm:INSTRUMENT",
         "openai": "farebox.instruments.openai:INSTRUMENT",
+        "openai_sockets": "farebox.instruments.openai_sockets:INSTRUMENT",
     },
 )
 """Name → `Instrument` of an SDK. Other distributions add theirs through the entry-point group `farebox.instruments`."""

@@ -71,6 +71,8 @@ class Layer:
 
     def wrapper(self) -> Callable[..., Any]:
         """The function that wrapt calls."""
+        if self.hook.metering is not None:
+            return self._passing(self.hook.metering(self))
         return self._metering() if self.hook.around is None else self._passing(self.hook.around)
 
     def _metering(self) -> Callable[..., Any]:
@@ -183,6 +185,7 @@ def open_call(
         stream=sent.stream,
         attempts_allowed=sent.attempts,
         extra=place.extra,
+        waits=True,
         units=None if endpoint.derive is None else contained("read a request", endpoint.derive, sent.body, sent.files),
     )
     call: Call | None = meter.open(request)

@@ -9,6 +9,7 @@ from farebox.budgets.gate import Gate, Reservation
 from farebox.budgets.waiting import Waiting
 from farebox.call_site import CostWarning
 from farebox.core import context, semconv
+from farebox.core.context import Scope
 from farebox.core.errors import BudgetExceeded
 from farebox.core.event import CallEvent, CallRequest, Told, emptied
 from farebox.core.guard import attempt, contained, report
@@ -66,16 +67,15 @@ class Meter:
             BudgetExceeded: a budget cannot pay for it.
         """
         scope = context.current()
-        now = time.time_ns()
-        forecast = contained("estimate", self.estimator.forecast, request, scope.attribution.task_type, now)
-        if request.units and forecast is not None:
-            stated = contained("estimate", self.biller.stated_by, request, now)
-            forecast.expected_nano = forecast.expected_nano if stated is None else stated
-        request.body = None  # numbers are enough from here on: a call in flight keeps no prompt alive
-        call = PaidCall(self, request, scope, now, forecast)
+        call = self._estimated(request, scope)
+        forecast = call.forecast
         if self._cost_warning is not None and forecast is not None:
             contained("cost warning", self._cost_warning.look, request, forecast.expected_nano)
-        if not call.budgets or call.reserve():
+        if call.budgets and request.begun:  # by the provider itself: it is charged, and nothing can refuse it any more
+            task = scope.attribution.task_type
+            call.reservation = contained("budget gate", self.gate.reserve, call.budgets, 0, task)
+            self.admit(call)
+        elif not call.budgets or call.reserve():
             self.admit(call)
         return call
 
@@ -84,6 +84,16 @@ class Meter:
         if not call.scope.suppressed:
             contained("in-flight table", call.occupy)
         self.open_calls.add(call)
+
+    def permit(self, request: CallRequest) -> None:
+        """Ask whether budgets can pay for such a call now; see `ports.Meter`.
+
+        Raises:
+            BudgetExceeded: a budget cannot pay for it.
+        """
+        call = self._estimated(request, context.current())
+        if call.budgets and call.reserve() and call.reservation is not None:
+            contained("budget gate", self.gate.settle, call.reservation, 0)
 
     def record(
         self,
@@ -150,6 +160,15 @@ class Meter:
         """After a fork, the calls in flight belong to the parent."""
         self.open_calls = set()
 
+    def _estimated(self, request: CallRequest, scope: Scope) -> PaidCall:
+        now = time.time_ns()
+        forecast = contained("estimate", self.estimator.forecast, request, scope.attribution.task_type, now)
+        if request.units and forecast is not None:
+            stated = contained("estimate", self.biller.stated_by, request, now)
+            forecast.expected_nano = forecast.expected_nano if stated is None else stated
+        request.body = None  # numbers are enough from here on: a call in flight keeps no prompt alive
+        return PaidCall(self, request, scope, now, forecast)
+
     # --- used by PaidCall
 
     def booked(self, nano: int | None, usage: Usage | None, held: int) -> int | None:
@@ -176,7 +195,7 @@ class Meter:
     def line_up(self, call: PaidCall) -> Waiting | None:
         """A place in the line for a call that was refused, where waiting can help."""
         patience = max(budget.wait for budget in call.budgets)
-        if not patience or call.forecast is None or call.forecast.expected_nano is None:
+        if not patience or not call.request.waits or call.forecast is None or call.forecast.expected_nano is None:
             return None
         task = call.scope.attribution.task_type
         return self.gate.line_up(call.budgets, call.forecast.expected_nano, task, patience=patience)

@@ -1,0 +1,377 @@
+"""One metered connection: what is sent and heard on a websocket, the turns open on it, and its end. Imports core and extraction only.
+
+Every SDK's code meets the transport at `send`, `recv` and `close` of one connection object, whatever stands above: typed events, raw
+bytes, queues, lanes. So these three are stood in front of, as attributes of that one object. The object stays what it is.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from farebox.core import context, semconv
+from farebox.core.event import CallRequest
+from farebox.core.guard import attempt, contained
+from farebox.core.ports import Call, Meter
+from farebox.core.usage import Count
+from farebox.instruments import outcome
+from farebox.instruments.hook import Answer, Place, Reading
+from farebox.instruments.observation import settle_at_exit, usage_of
+
+CLOSED: Final = "ConnectionClosed"
+"""The transport's error (and its subclasses') that means the connection is gone; after a timeout or a cancelled wait it is not."""
+
+
+_CLOSED: Final = outcome.Outcome(semconv.STATUS_ERROR, f"websockets.exceptions.{CLOSED}", billable=False)
+
+
+class Kind(Protocol):
+    """What a turn is billed as."""
+
+    @property
+    def operation(self) -> str:
+        """OpenTelemetry operation name."""
+        ...
+
+    @property
+    def api(self) -> str:
+        """The interface, as extraction and prices know it."""
+        ...
+
+    @property
+    def answer(self) -> Answer:
+        """Where an answer keeps what prices it."""
+        ...
+
+    @property
+    def units(self) -> dict[str, Count] | None:
+        """What budgets hold for it, where tokens say nothing."""
+        ...
+
+
+class Owner:
+    """Whom connections of one kind report to: always the installation that is in force now, which may not be the one of their birth.
+
+    Attributes:
+        layer: the newest layer around the function that connects.
+    """
+
+    __slots__ = ("layer",)
+
+    def __init__(self) -> None:
+        self.layer: Any = None
+
+    def meter(self) -> Meter | None:
+        """The meter, or None while nothing is installed."""
+        meter: Meter | None = self.layer.meter() if self.layer is not None and self.layer.active else None
+        return meter
+
+
+class Turn:
+    """One paid answer, or one paid session, in flight.
+
+    Attributes:
+        event_id: the client's id of the message that asked for it.
+        lane: which of several conversations on one connection it belongs to.
+        id: the provider's id of the answer, once it is known.
+        doubted: whether the provider has refused something that may have been this.
+        pieces: of text that arrived.
+        reading: what was said of it so far.
+    """
+
+    __slots__ = ("_api", "_call", "_provider", "doubted", "event_id", "id", "lane", "pieces", "reading")
+
+    def __init__(self, call: Call, request: CallRequest) -> None:
+        self._call: Call | None = call
+        self._api = request.api
+        self._provider = request.provider
+        self.event_id: str | None = None
+        self.lane: str | None = None
+        self.id: str | None = None
+        self.doubted = False
+        self.pieces = 0
+        self.reading = Reading()
+
+    def first_piece(self) -> None:
+        """The provider began to answer."""
+        if self._call is not None:
+            self._call.first_chunk()
+
+    def settle(
+        self,
+        status: str = semconv.STATUS_OK,
+        *,
+        error_type: str | None = None,
+        billable: bool = True,
+        partial: bool = False,
+    ) -> None:
+        """End it with what was said of it. Only the first time counts."""
+        call, self._call = self._call, None
+        if call is None:
+            return
+        reading = self.reading
+        usage = contained("extract usage", usage_of, reading, api=self._api, provider=self._provider)
+        call.settle(
+            usage,
+            status=status,
+            error_type=error_type,
+            model=reading.model,
+            response_id=reading.id,
+            billable=billable or reading.usage is not None,
+            partial=usage is not None and (partial or not reading.whole),
+            pieces=self.pieces,
+            key=reading.key,
+            created=reading.created,
+        )
+
+
+class Conversation:
+    """What is metered on one connection: its open turns. The two sides of it may be in two threads.
+
+    Args:
+        owner: whom to report to.
+        place: who bills, and where it is sent.
+        model: the model that it was opened for, as far as that is known.
+    """
+
+    def __init__(self, owner: Owner, place: Place, model: str | None) -> None:
+        self.place = place
+        self.model = model
+        self.ended = False
+        self._owner = owner
+        self._scope = context.current()
+        self._process = os.getpid()
+        self._lock = threading.RLock()  # a finaliser may settle in the thread that holds it
+        self._turns: list[Turn] = []
+
+    # --- what the connection tells
+
+    def sending(self, message: Any) -> Turn | None:
+        """The turn that a message is about to begin, or None.
+
+        Raises:
+            BudgetExceeded: a budget cannot pay for it; the message must not be sent, and the connection goes on.
+        """
+        raise NotImplementedError
+
+    def heard(self, message: str | bytes) -> None:
+        """A message came."""
+        raise NotImplementedError
+
+    def unsent(self, turn: Turn | None, error: BaseException) -> None:
+        """Sending raised."""
+        if turn is not None:
+            # What a closed connection did not take was not sent. It is not looked into: reading its `code` warns.
+            ended = _CLOSED if is_closed(error) else outcome.of(error)
+            self.finish(turn, ended.status, error_type=ended.error_type, billable=ended.billable)
+
+    def left(self) -> None:
+        """The connection was closed, lost, dropped or forgotten: what is open is settled as abandoned."""
+        if self._process != os.getpid():
+            return  # a copy that a fork made: the parent has the connection, and its end
+        with self._lock:
+            self.ended = True
+            turns, self._turns = self._turns, []
+        for turn in turns:
+            contained("settle an abandoned turn", self.abandon, turn)
+
+    def abandon(self, turn: Turn) -> None:
+        """The connection ended in the middle of this turn."""
+        if turn.doubted:
+            turn.settle(semconv.STATUS_ERROR, billable=False)
+        else:
+            turn.settle(semconv.STATUS_ABANDONED, partial=True)
+
+    # --- what the kinds of connections do
+
+    def begin(self, kind: Kind, *, model: str | None = None, body: Any = None, begun: bool = False) -> Turn | None:
+        """Open a turn: in the scope of the code that runs now, or in that of the connection where this code has none.
+
+        Args:
+            kind: what it is billed as.
+            model: asked for, where it is another than the connection's; empty: another that is not known.
+            body: what is asked for.
+            begun: whether the provider began it by itself.
+
+        Raises:
+            BudgetExceeded: a budget cannot pay for it (never for what has begun already).
+        """
+        meter = self._owner.meter()
+        if meter is None or self.ended:
+            return None
+        before = context.swap(self._scope) if context.current() is context.ROOT else None
+        try:
+            request = self._request(kind, model, body, begun=begun)
+            call = meter.open(request)
+        finally:
+            if before is not None:
+                context.swap(before)
+        if call is None:
+            return None
+        turn = Turn(call, request)
+        with self._lock:
+            self._turns.append(turn)
+        return turn
+
+    def permit(self, kind: Kind, body: Any) -> None:
+        """Ask whether budgets could pay for a turn now.
+
+        Raises:
+            BudgetExceeded: they cannot.
+        """
+        meter = self._owner.meter()
+        if meter is not None:
+            meter.permit(self._request(kind, None, body, begun=False))
+
+    def finish(
+        self, turn: Turn, status: str = semconv.STATUS_OK, *, error_type: str | None = None, billable: bool = True
+    ) -> None:
+        """The turn is over."""
+        with self._lock:
+            if turn in self._turns:
+                self._turns.remove(turn)
+        turn.settle(status, error_type=error_type, billable=billable)
+
+    def open_turns(self) -> list[Turn]:
+        """Those in flight, in the order of their beginning."""
+        with self._lock:
+            return list(self._turns)
+
+    def _request(self, kind: Kind, model: str | None, body: Any, *, begun: bool) -> CallRequest:
+        return CallRequest(
+            provider=self.place.provider,
+            operation=kind.operation,
+            api=kind.api,
+            model=(self.model if model is None else model) or None,
+            body=body,
+            server_address=self.place.address,
+            stream=True,
+            extra=self.place.extra,
+            units=kind.units,
+            begun=begun,
+        )
+
+
+def is_closed(error: BaseException) -> bool:
+    """Whether an error means that the connection is gone."""
+    return any(kind.__name__ == CLOSED for kind in type(error).__mro__)
+
+
+class Wire:
+    """Stands in front of `send`, `recv` and `close` of one connection object until the connection ends.
+
+    Args:
+        socket: the transport's connection.
+        conversation: what learns of its messages.
+    """
+
+    __slots__ = ("_conversation", "_socket")
+
+    NAMES: Final = ("send", "recv", "close")
+
+    def __init__(self, socket: Any, conversation: Conversation) -> None:
+        self._socket = socket
+        self._conversation = conversation
+        suffix = "_async" if inspect.iscoroutinefunction(type(socket).send) else ""
+        for name in self.NAMES:
+            setattr(socket, name, getattr(self, f"_{name}{suffix}"))
+
+    def _send(self, message: Any, *args: Any, **kwargs: Any) -> Any:
+        turn = contained("open a turn", self._conversation.sending, message)
+        try:
+            return type(self._socket).send(self._socket, message, *args, **kwargs)
+        except BaseException as error:
+            self._failed(turn, error)
+            raise
+
+    async def _send_async(self, message: Any, *args: Any, **kwargs: Any) -> Any:
+        turn = contained("open a turn", self._conversation.sending, message)
+        try:
+            return await type(self._socket).send(self._socket, message, *args, **kwargs)
+        except BaseException as error:
+            self._failed(turn, error)
+            raise
+
+    def _recv(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            message = type(self._socket).recv(self._socket, *args, **kwargs)
+        except BaseException as error:
+            self._lost(error)
+            raise
+        self._heard(message)
+        return message
+
+    async def _recv_async(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            message = await type(self._socket).recv(self._socket, *args, **kwargs)
+        except BaseException as error:
+            self._lost(error)
+            raise
+        self._heard(message)
+        return message
+
+    def _close(self, *args: Any, **kwargs: Any) -> Any:
+        self._end()
+        return type(self._socket).close(self._socket, *args, **kwargs)
+
+    async def _close_async(self, *args: Any, **kwargs: Any) -> Any:
+        self._end()
+        return await type(self._socket).close(self._socket, *args, **kwargs)
+
+    def _heard(self, message: Any) -> None:
+        if not self._conversation.ended:
+            contained("read a message", self._conversation.heard, message)
+
+    def _failed(self, turn: Turn | None, error: BaseException) -> None:
+        contained("settle a turn", self._conversation.unsent, turn, error)
+        self._lost(error)
+
+    def _lost(self, error: BaseException) -> None:
+        if is_closed(error):
+            self._end()
+
+    def _end(self) -> None:
+        contained("settle a connection", self._conversation.left)
+        for name in self.NAMES:
+            vars(self._socket).pop(name, None)
+
+
+def watch(socket: Any, conversation: Conversation, holder: Any) -> None:
+    """Meter a connection until it ends, or until nobody holds the SDK's object around it any more."""
+    if isinstance(getattr(vars(socket).get("send"), "__self__", None), Wire):
+        return
+    Wire(socket, conversation)
+    settle_at_exit(conversation)
+    weakref.finalize(holder, conversation.left).atexit = False
+
+
+def handshake(socket: Any) -> tuple[str | None, str]:
+    """Host name and path with query of the request that opened a connection; (None, "") where it cannot be seen."""
+    request: Any = getattr(socket, "request", None)
+    path = getattr(request, "path", "")
+    host = attempt(lambda: urlsplit(f"//{request.headers['Host']}").hostname, on_error=lambda _error: None)
+    return host, path if isinstance(path, str) else ""
+
+
+def around_connections(connected: Callable[[Owner, Any], None]) -> Callable[[Any], Callable[..., Any]]:
+    """`Hook.metering` for a constructor: `connected` learns of each object that it made."""
+    owner = Owner()
+
+    def metering(layer: Any) -> Callable[..., Any]:
+        owner.layer = layer
+
+        def constructing(
+            wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> Any:
+            made = wrapped(*args, **kwargs)
+            contained("watch a connection", connected, owner, instance)
+            return made
+
+        return constructing
+
+    return metering
