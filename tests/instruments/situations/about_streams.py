@@ -145,7 +145,8 @@ def generated_chunks_in_two_parts(client):
     return before, (yield all_of(stream))
 
 
-@gemini("streams: closed with a reference kept", expect=LEFT, habits=SLOW)
+# Over aiohttp the SDK leaves the closing to the event loop, which cancels the reader: the status says "cancelled" there.
+@gemini("streams: closed with a reference kept", expect=(estimated(status=...),), habits=SLOW)
 def generated_chunks_that_are_closed(client):
     stream = yield generated(client)
     before = yield next_of(stream)
