@@ -145,9 +145,17 @@ def generated_chunks_in_two_parts(client):
     return before, (yield all_of(stream))
 
 
-# Over aiohttp the SDK leaves the closing to the event loop, which cancels the reader: the status says "cancelled" there.
-@gemini("streams: closed with a reference kept", expect=(estimated(status=...),), habits=SLOW)
+@gemini("streams: closed with a reference kept", modes=("sync",), expect=LEFT, habits=SLOW)
 def generated_chunks_that_are_closed(client):
+    stream = yield generated(client)
+    before = yield next_of(stream)
+    yield close(stream)
+    return before, type(stream)
+
+
+# Seen: "abandoned" over httpx2, "cancelled" where google-genai finds aiohttp. Why is not known, so the status is left open.
+@gemini("streams: closed with a reference kept", modes=("async",), expect=(estimated(status=...),), habits=SLOW)
+def generated_chunks_that_are_closed_by_an_asynchronous_reader(client):
     stream = yield generated(client)
     before = yield next_of(stream)
     yield close(stream)
