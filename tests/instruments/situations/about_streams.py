@@ -145,8 +145,17 @@ def generated_chunks_in_two_parts(client):
     return before, (yield all_of(stream))
 
 
-@gemini("streams: closed with a reference kept", expect=LEFT, habits=SLOW)
+@gemini("streams: closed with a reference kept", modes=("sync",), expect=LEFT, habits=SLOW)
 def generated_chunks_that_are_closed(client):
+    stream = yield generated(client)
+    before = yield next_of(stream)
+    yield close(stream)
+    return before, type(stream)
+
+
+# Seen: "abandoned" over httpx2, "cancelled" where google-genai finds aiohttp. Why is not known, so the status is left open.
+@gemini("streams: closed with a reference kept", modes=("async",), expect=(estimated(status=...),), habits=SLOW)
+def generated_chunks_that_are_closed_by_an_asynchronous_reader(client):
     stream = yield generated(client)
     before = yield next_of(stream)
     yield close(stream)
@@ -180,7 +189,7 @@ def a_task_cancelled_while_it_reads(client):
     async def main():
         seen = []
         task = asyncio.create_task(read(seen))
-        while len(seen) < 2:  # noqa: ASYNC110 - what is waited for is the SDK's
+        while len(seen) < 2 and not task.done():  # noqa: ASYNC110 - what is waited for is the SDK's
             await asyncio.sleep(0.001)
         task.cancel()
         await asyncio.wait([task])
@@ -199,7 +208,7 @@ def a_task_cancelled_while_it_reads_generated_chunks(client):
     async def main():
         seen = []
         task = asyncio.create_task(read(seen))
-        while not seen:  # noqa: ASYNC110 - what is waited for is the SDK's
+        while not seen and not task.done():  # noqa: ASYNC110 - what is waited for is the SDK's
             await asyncio.sleep(0.001)
         task.cancel()
         await asyncio.wait([task])
@@ -219,7 +228,7 @@ def a_task_cancelled_while_it_reads_a_text_stream(client):
     async def main():
         seen = []
         task = asyncio.create_task(read(seen))
-        while not seen:  # noqa: ASYNC110 - what is waited for is the SDK's
+        while not seen and not task.done():  # noqa: ASYNC110 - what is waited for is the SDK's
             await asyncio.sleep(0.001)
         task.cancel()
         await asyncio.wait([task])

@@ -17,6 +17,8 @@ from trial import compare, require
 FILES = (about_calls, about_streams, about_payloads, about_usage, about_hooks, about_clouds, about_retries)
 
 
+# google-genai takes aiohttp where it is installed, and warns of its own session class.
+@pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
 @pytest.mark.parametrize(
     ("situation", "mode"),
     [
