@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 
@@ -19,7 +20,7 @@ from farebox.instruments.hook import Answer
 from farebox.instruments.observation import Observation
 from farebox.instruments.openai_text import CHAT, Completion, asked_tools, hosted_tools
 from farebox.instruments.reading import decode, header, plain, read
-from farebox.instruments.wire import Scanner
+from farebox.instruments.wire import Scanner, without_bare, without_bare_async
 
 MERGED = {**wire_payloads.START_USAGE, "output_tokens": 12}
 
@@ -143,3 +144,38 @@ def test_odd_tools_in_a_request_are_none(body):
 
 def test_cached_content_may_hold_a_search():
     assert asked({"cachedContent": "c"}) == ("google_search",)
+
+
+CHUNK = b'data: {"choices": [{"delta": {"content": "a"}}], "usage": null}\n\n'
+ASKED_FOR = b'data: {"choices": [], "usage": {"prompt_tokens": 3}}\n\n'
+LAST = b'data: {"choices": [{"delta": {}}], "usage": {"prompt_tokens": 3}}\r\n\r\n'
+
+
+@settings(deadline=None)
+@given(cuts=st.lists(st.integers(min_value=0), max_size=9))
+def test_the_chunk_that_was_asked_for_is_cut_out_however_the_bytes_come(cuts):
+    whole = CHUNK * 2 + ASKED_FOR + LAST + b'data: {"usage": odd\n\ndata: [DONE]'
+    wanted = whole.replace(ASKED_FOR, b"")
+    assert b"".join(without_bare(iter_of(cut(whole, cuts)))) == wanted
+    assert asyncio.run(joined(without_bare_async(aiter_of(cut(whole, cuts))))) == wanted
+
+
+def iter_of(parts):
+    yield from parts
+
+
+async def aiter_of(parts):
+    for part in parts:
+        yield part
+
+
+async def joined(parts):
+    return b"".join([part async for part in parts])
+
+
+def test_who_stops_reading_lines_closes_what_he_read_from():
+    source = iter_of([CHUNK, CHUNK])
+    reader = without_bare(source)
+    next(reader)
+    reader.close()
+    assert list(source) == []

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from farebox.core.guard import attempt
 from farebox.instruments.fetching import Fetching
 from farebox.instruments.observation import Observation
-from farebox.instruments.wire import Scanner
+from farebox.instruments.wire import Scanner, without_bare, without_bare_async
 
 Watcher: TypeAlias = Observation | Fetching
 """What learns of a stream's pieces and of its end."""
@@ -150,13 +150,19 @@ class Shadow:
         """The response's `iter_bytes`, scanned unless it is the watched stream that reads."""
         response = self._response
         source = type(response).iter_bytes(response, *args, **kwargs)
-        return source if self._reading() else self._scanned(watch(source, self._scanner(response)))
+        if self._reading():
+            return source
+        scanned = self._scanned(watch(source, self._scanner(response)))
+        return without_bare(scanned) if self._seen.hides else scanned
 
     def aiter_bytes(self, *args: Any, **kwargs: Any) -> Any:
         """The response's `aiter_bytes`."""
         response = self._response
         source = type(response).aiter_bytes(response, *args, **kwargs)
-        return source if self._reading() else self._scanned(watch_async(source, self._scanner(response)))
+        if self._reading():
+            return source
+        scanned = self._scanned(watch_async(source, self._scanner(response)))
+        return without_bare_async(scanned) if self._seen.hides else scanned
 
     def _closed(self) -> None:
         if not self._reading():

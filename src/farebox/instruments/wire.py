@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from typing import Any, Final
 
 import msgspec
 
-from farebox.core.guard import contained
+from farebox.core.guard import attempt, contained
 from farebox.instruments.fetching import Fetching
 from farebox.instruments.observation import Observation
+from farebox.instruments.pieces import bare
 
 _USAGE: Final = b'"usage'
 """Also `"usageMetadata"`, Google's."""
 
 _DONE: Final = b"[DONE]"
+_BLANK: Final = re.compile(rb"\r?\n\r?\n")
+"""What ends a server-sent event."""
 _PRELUDE: Final = 12
 _CHECKSUM: Final = 4
 
@@ -135,3 +139,52 @@ def _aws_frames(buffer: bytearray) -> Iterator[bytes]:
         if isinstance(content, dict):
             event = content.get("bytes")
             yield base64.b64decode(event) if isinstance(event, str) else payload
+
+
+def without_bare(source: Generator[bytes, Any, None]) -> Generator[bytes, None, None]:
+    """The bytes of a chat stream without the chunk that `include_usage` adds: for those who read lines, and did not ask for it."""
+    cut = _Cut()
+    try:
+        for chunk in source:
+            if kept := cut.take(chunk):
+                yield kept
+        if cut.rest:
+            yield bytes(cut.rest)
+    finally:
+        source.close()
+
+
+async def without_bare_async(source: AsyncGenerator[bytes, Any]) -> AsyncGenerator[bytes, None]:
+    """`without_bare` for asynchronous streams."""
+    cut = _Cut()
+    try:
+        async for chunk in source:
+            if kept := cut.take(chunk):
+                yield kept
+        if cut.rest:
+            yield bytes(cut.rest)
+    finally:
+        await source.aclose()
+
+
+class _Cut:
+    """Cuts the events that carry usage alone out of server-sent bytes; whole events are handed on."""
+
+    def __init__(self) -> None:
+        self.rest = bytearray()
+
+    def take(self, chunk: bytes) -> bytes:
+        """What may be handed on once `chunk` has come."""
+        self.rest += chunk
+        kept = bytearray()
+        while (end := _BLANK.search(self.rest)) is not None:
+            event = bytes(self.rest[: end.end()])
+            del self.rest[: end.end()]
+            if not (_USAGE in event and attempt(_is_bare, event, on_error=lambda _odd: False)):
+                kept += event
+        return bytes(kept)
+
+
+def _is_bare(event: bytes) -> bool:
+    data = b"".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
+    return bare(msgspec.json.decode(data))
