@@ -447,6 +447,7 @@ def test_streams_still_open_at_the_interpreters_exit_are_settled(server, wire):
         from farebox.instruments.patching import WireOptions, install
 
         class Call:
+            waiting = None
             def first_chunk(self): pass
             def settle(self, usage=None, **facts): print(facts["status"], facts["pieces"], flush=True)
 
