@@ -17,10 +17,11 @@ from farebox.core import semconv
 from farebox.core.guard import attempt, contained
 from farebox.core.usage import Count
 from farebox.instruments import providers
+from farebox.instruments.connections import handshake, watch
 from farebox.instruments.google_content import model_name
 from farebox.instruments.hook import Answer, Hook, Place, Reading
 from farebox.instruments.reading import member
-from farebox.instruments.sockets import Conversation, Owner, Turn, handshake, watch
+from farebox.instruments.sockets import Conversation, Owner, Turn
 
 NOTHING: Final = msgspec.Raw(b"null")
 

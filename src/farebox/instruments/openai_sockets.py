@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from farebox.core import semconv
 from farebox.core.guard import contained
+from farebox.instruments.connections import around_connections, watch
 from farebox.instruments.hook import Answer, Hook, Instrument, Reading
 from farebox.instruments.openai_talk import Billed, Event, Line, Talk, decoded, value, whole
 from farebox.instruments.openai_text import DECISION, RESPONSE, UNIQUE, Completion, Response, identify
 from farebox.instruments.reading import member, read
-from farebox.instruments.sockets import Owner, Turn, around_connections, watch
+from farebox.instruments.sockets import Owner, Turn
 
 # --- answers
 

@@ -16,9 +16,10 @@ from farebox.core import semconv
 from farebox.core.guard import attempt
 from farebox.core.usage import Count
 from farebox.instruments import providers
+from farebox.instruments.connections import handshake
 from farebox.instruments.hook import Answer
 from farebox.instruments.reading import member
-from farebox.instruments.sockets import Conversation, Owner, Turn, handshake
+from farebox.instruments.sockets import Conversation, Owner, Turn
 
 NOTHING: Final = msgspec.Raw(b"null")
 
