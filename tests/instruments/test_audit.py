@@ -54,6 +54,7 @@ def test_metered_calls_explain_their_requests_retries_and_streams_included(provi
     assert counted(handle) == (6, 6, 0, [])
 
 
+@pytest.mark.filterwarnings("ignore:.*Interactions usage is experimental")
 def test_asynchronous_clients_and_google_are_audited_alike(provider):
     handle = farebox.instrument(audit=True)
 
