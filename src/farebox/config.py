@@ -1,4 +1,4 @@
-"""Settings: one row and docstring each, from argument > FAREBOX_* > farebox.toml or [tool.farebox] > default. Imports core and price_settings only."""
+"""Settings: one row and docstring each, from argument > FAREBOX_* > farebox.toml or [tool.farebox] > default. Imports core and the files of settings only."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from farebox.core.errors import ConfigurationError
 from farebox.core.guard import logger
 from farebox.core.money import Money, parse_amount
 from farebox.price_settings import PriceSettings, parse_prices, parse_rates
+from farebox.tier_settings import Tier, parse_tiers
 
 Durability = Literal["process", "system", "memory"]
 OnGateError = Literal["allow", "deny"]
@@ -63,6 +64,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     prices: PriceSettings | None = None
     """Own rates, discounts, free models, Azure deployments, and where the price book is from; see `price_settings`."""
+
+    tiers: dict[str, Tier] | None = None
+    """Limits of request budgets by name, for `track_budget(tier=...)`; see `tier_settings`."""
 
     assumed_output_tokens: int = 1024
     """Tokens that a call without an output cap is expected to produce, until its model and task are known better."""
@@ -179,6 +183,7 @@ PARSERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "on_gate_error": _one_of(get_args(OnGateError)),
     "on_unpriced": _on_unpriced,
     "prices": parse_prices,
+    "tiers": parse_tiers,
     "assumed_output_tokens": _whole,
     "warn_above": _dollars,
     "flush_interval": _seconds,

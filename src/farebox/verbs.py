@@ -20,6 +20,7 @@ from farebox.core.usage import Usage
 from farebox.extraction.read import read
 from farebox.pricing import guess, installed
 from farebox.pricing.guess import Estimate
+from farebox.tier_settings import Tier
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,7 +51,7 @@ def track_budget(
     Args:
         total_limit: US dollars, as `int`, `float`, `str` or `Decimal`; None: no limit, only a count.
         per_task_limits: US dollars by `task_type`, beside the total.
-        tier: not available yet.
+        tier: name of a set of limits in the settings (`tiers`), which also names the budget; limits given here come before its own.
         name: what reports and errors call it.
         strength: "hard" refuses a call that does not fit before it is sent; "soft" only warns.
         wait: seconds that a call which does not fit waits at most, where only calls in flight are in the way; 0: it is refused at once.
@@ -61,11 +62,15 @@ def track_budget(
     Raises:
         ConfigurationError: a limit is no amount of at least 0, or something is asked for that this version lacks.
     """
-    for what, given in (("tier", tier is not None), ("shared", shared)):
-        if given:
-            raise ConfigurationError(f"track_budget({what}=...) is not available in this version: leave {what!r} out")
+    if shared:
+        raise ConfigurationError("track_budget(shared=...) is not available in this version: leave 'shared' out")
     if strength == "strict":  # type: ignore[comparison-overlap] # a user may well ask for it
         raise ConfigurationError("strength='strict' is not available in this version: use 'hard'")
+    if tier is not None:
+        limits = _tier(tier)
+        total_limit = limits.total if total_limit is None else total_limit
+        per_task_limits = {**limits.per_task, **(per_task_limits or {})}
+        name = tier if name is None else name
     return Budget(
         total_limit,
         per_task_limits,
@@ -75,6 +80,18 @@ def track_budget(
         wait=wait,
         on_exceeded=on_exceeded,
     )
+
+
+def _tier(name: str) -> Tier:
+    tiers = runtime.current().settings.tiers or {}
+    if name not in tiers:
+        known = (
+            f"use one of {', '.join(sorted(tiers))}"
+            if tiers
+            else 'set one under tiers, for example [tiers.standard] total = "1.50"'
+        )
+        raise ConfigurationError(f"tier={name!r} is not known: {known}")
+    return tiers[name]
 
 
 def current_budget() -> Budget | None:
