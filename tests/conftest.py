@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import json
 import os
 import sqlite3
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import PackageNotFoundError, version
 
 import pytest
@@ -68,6 +73,54 @@ def own_world(monkeypatch, tmp_path):
     yield
     context.swap(before)
     guard.raise_faults(enabled=False)
+
+
+class Receiver:
+    """A server on loopback that takes webhooks, and answers as it is told: (status, headers), or seconds to sleep first."""
+
+    def __init__(self):
+        self.posts = []
+        self.answers = []
+        self.arrived = threading.Semaphore(0)
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.posts.append((self.path, dict(self.headers), body))
+                answer = receiver.answers.pop(0) if receiver.answers else (200, {})
+                if isinstance(answer, float):
+                    time.sleep(answer)
+                    answer = (200, {})
+                status, headers = answer
+                with contextlib.suppress(OSError):
+                    self.send_response(status)
+                    for name, value in {"Content-Length": "0", **headers}.items():
+                        self.send_header(name, value)
+                    self.end_headers()
+                receiver.arrived.release()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hooks/very-secret"
+
+    @property
+    def bodies(self):
+        return [json.loads(body) for _, _, body in self.posts]
+
+
+@pytest.fixture
+def receiver():
+    """Somebody who is told of alerts by webhook."""
+    made = Receiver()
+    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield made
+    made.server.shutdown()
+    thread.join()
+    made.server.server_close()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
+from farebox.alert_settings import AlertRow, parse_alert_at, parse_alerts
 from farebox.core.errors import ConfigurationError
 from farebox.core.guard import logger
 from farebox.core.money import Money, parse_amount
@@ -73,6 +74,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     warn_above: Money | None = None
     """Dollars; a call that is expected to cost more is logged, once for each place in the program. It is sent all the same."""
+
+    alerts: tuple[AlertRow, ...] = ()
+    """Who is told of budgets that run out, refusals, models without a price and journal trouble, besides the log; see `alert_settings`."""
+
+    alert_at: tuple[float, ...] = (0.5, 0.8, 1.0)
+    """Shares of a budget's limit that are told when they are reached; none: no share is."""
 
     flush_interval: float = 0.25
     """Seconds that an event waits at most before the background writer moves it to the ledger."""
@@ -186,6 +193,8 @@ PARSERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "tiers": parse_tiers,
     "assumed_output_tokens": _whole,
     "warn_above": _dollars,
+    "alerts": parse_alerts,
+    "alert_at": parse_alert_at,
     "flush_interval": _seconds,
     "batch_size": _whole,
     "retention_days": _days,

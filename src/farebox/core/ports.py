@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Protocol
 
+from farebox.core.alert import Alert
 from farebox.core.answers import Cursor, Latency, Moment, Point, Summary
 from farebox.core.event import CallEvent, CallRequest, Told
 from farebox.core.usage import Usage
@@ -141,6 +142,68 @@ class Journal(Protocol):
 
     def vacate(self, slot: int) -> None:
         """Free the slot of a call that has settled; -1 is ignored."""
+        ...
+
+
+class Alarm(Protocol):
+    """Told of what a person should know of. Safe on the call path and in finalisers: nothing is sent here."""
+
+    def tell(self, kind: str, /, **facts: Any) -> None:
+        """Note something; it is sent from another thread. What is told too often is counted instead.
+
+        Args:
+            kind: one of `core.alert.KINDS`.
+            facts: what `alerts.rule` has for that kind.
+        """
+        ...
+
+    def spent(
+        self,
+        name: str,
+        bucket: str,
+        window: int,
+        limit: int,
+        spent: int,
+        *,
+        alert_at: tuple[int, ...] | None = None,
+        unit: str = "usd",
+        tenant_id: str | None = None,
+    ) -> None:
+        """What is spent of a budget that many processes share: told once per window and share of the limit, by one of them.
+
+        Cheap enough to be called after every booking. Where several shares are reached at once, the highest is told.
+
+        Args:
+            name: of the budget.
+            bucket: which of its counts, for example a tenant; "" where there is one only.
+            window: when the window began, in nanoseconds UTC; 0 for one that never ends.
+            limit: nano-dollars, or a count of `unit`.
+            spent: likewise.
+            alert_at: shares of the limit in millionths, ascending; None: those of the settings.
+            unit: "usd", "tokens" or "calls".
+            tenant_id: whose it is, where one tenant's it is.
+        """
+        ...
+
+
+class Channel(Protocol):
+    """A way to tell somebody of an alert."""
+
+    @property
+    def address(self) -> str:
+        """Where alerts go, for people; shows no secret."""
+        ...
+
+    def send(self, alert: Alert, *, timeout: float) -> None:
+        """Deliver an alert. Called by one thread at a time, never on the call path.
+
+        Args:
+            alert: what to say.
+            timeout: seconds that it may take at most.
+
+        Raises:
+            UndeliveredError: it did not get there, and whether a later try may help. Any other error is a fault of the channel.
+        """
         ...
 
 
