@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from farebox.budgets.budget import Budget
     from farebox.config import Settings
+    from farebox.core.alert import Alert
     from farebox.core.errors import (
         BudgetExceeded,
         ConfigurationError,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         current_budget,
         current_request_tracker,
         estimate,
+        on_alert,
         open_ledger,
         record_call,
         set_price,
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Alert",
     "Budget",
     "BudgetExceeded",
     "CallEvent",
@@ -75,6 +78,7 @@ __all__ = [
     "estimate",
     "flush",
     "instrument",
+    "on_alert",
     "open_ledger",
     "price",
     "record_call",
@@ -91,6 +95,7 @@ __all__ = [
 __version__ = "0.1.0.dev0"
 
 _HOMES: Final = {
+    "Alert": "farebox.core.alert",
     "Budget": "farebox.budgets.budget",
     "BudgetExceeded": "farebox.core.errors",
     "CallEvent": "farebox.core.event",
@@ -114,6 +119,7 @@ _HOMES: Final = {
     "estimate": "farebox.verbs",
     "flush": "farebox.runtime",
     "instrument": "farebox.runtime",
+    "on_alert": "farebox.verbs",
     "open_ledger": "farebox.verbs",
     "price": "farebox.pricing.face",
     "record_call": "farebox.verbs",

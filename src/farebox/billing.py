@@ -8,8 +8,10 @@ from typing import Final, Protocol
 import msgspec
 
 from farebox.core import semconv
+from farebox.core.alert import UNPRICED
 from farebox.core.event import CallRequest
 from farebox.core.guard import contained, logger
+from farebox.core.ports import Alarm
 from farebox.core.usage import Usage
 from farebox.pricing.estimate import Estimator, Forecast, Seen, seen_output
 
@@ -105,9 +107,11 @@ class Biller:
     Args:
         prices: the book.
         estimator: what calls probably cost.
+        alarm: told of models without a price.
     """
 
-    def __init__(self, prices: Prices, estimator: Estimator) -> None:
+    def __init__(self, prices: Prices, estimator: Estimator, alarm: Alarm | None = None) -> None:
+        self._alarm = alarm
         self._prices = prices
         self._estimator = estimator
         self._warned: set[tuple[str, str]] = set()
@@ -229,3 +233,5 @@ class Biller:
             model,
             provider,
         )
+        if self._alarm is not None:
+            contained("alert", self._alarm.tell, UNPRICED, provider=provider, model=model)

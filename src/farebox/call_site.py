@@ -6,9 +6,11 @@ import sys
 from types import FrameType
 from typing import Final
 
+from farebox.core.alert import DEAR
 from farebox.core.event import CallRequest
-from farebox.core.guard import logger
+from farebox.core.guard import contained, logger
 from farebox.core.money import Money
+from farebox.core.ports import Alarm
 
 _SDKS: Final = frozenset({"farebox", "openai", "anthropic"})
 _BENEATH: Final = frozenset({"tenacity", "wrapt"})
@@ -26,9 +28,11 @@ class CostWarning:
 
     Args:
         above: nano-dollars that a call may be expected to cost without a warning.
+        alarm: told of the same.
     """
 
-    def __init__(self, above: int) -> None:
+    def __init__(self, above: int, alarm: Alarm | None = None) -> None:
+        self._alarm = alarm
         self._above = above
         self._seen: dict[str, object] = {}
 
@@ -46,6 +50,16 @@ class CostWarning:
             Money.from_nano(expected_nano),
             Money.from_nano(self._above),
         )
+        if self._alarm is not None:
+            contained(
+                "alert",
+                self._alarm.tell,
+                DEAR,
+                site=site,
+                model=request.model,
+                expected=expected_nano,
+                above=self._above,
+            )
 
 
 def call_site() -> str:

@@ -15,8 +15,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from farebox import config
+from farebox.alert_settings import millionths
+from farebox.alerts.claims import Claims
+from farebox.alerts.dispatcher import Alerts
 from farebox.budgets.gate import Gate
 from farebox.config import Settings
+from farebox.core.alert import Alert
 from farebox.core.errors import ConfigurationError
 from farebox.core.guard import contained, logger
 from farebox.core.ports import Ledger
@@ -26,8 +30,8 @@ from farebox.maintenance import Maintenance, price_jobs
 from farebox.meter import Meter
 from farebox.pricing import installed
 from farebox.pricing.assume import AssumedRates
-from farebox.pricing.calculate import quote
 from farebox.pricing.estimate import Estimator
+from farebox.pricing.quoting import BookPrices
 from farebox.sinks.adopt import adopt
 from farebox.sinks.recorder import Recorder
 
@@ -41,23 +45,20 @@ gate: Final = Gate(os.getpid())
 """Every budget of this process is booked here, whatever the settings are: budgets outlive a `configure`."""
 
 
-class BookPrices:
-    """The meter's view of the price book, which is loaded when the first call needs it."""
+class _InForce:
+    """The alarm of whichever runtime is in force: budgets outlive a `configure`."""
 
-    @property
-    def version(self) -> str:
-        """Hash of the book that prices come from."""
-        return installed.current().hash
+    def tell(self, kind: str, /, **facts: Any) -> None:
+        """See `ports.Alarm`."""
+        current().alerts.tell(kind, **facts)
 
-    def quote(
-        self, usage: Any, *, provider: str, model: str, api: str, at_ns: int, extra: dict[str, str] | None
-    ) -> Any:
-        """The cost of a usage; see `pricing.calculate.quote`."""
-        return quote(usage, book=installed.current(), provider=provider, model=model, api=api, at_ns=at_ns, extra=extra)
+    def spent(self, *where: Any, **terms: Any) -> None:
+        """See `ports.Alarm`."""
+        current().alerts.spent(*where, **terms)
 
-    def unit_rates(self, provider: str, model: str, at_ns: int) -> Any:
-        """Pico-dollars a unit; see `Book.unit_rates`."""
-        return installed.current().unit_rates(provider, model, at_ns)
+
+gate.alarm = _InForce()
+gate.alert_at = millionths(Settings().alert_at)
 
 
 class Runtime:
@@ -67,6 +68,16 @@ class Runtime:
         self.settings = settings
         self.ledger_path = ledger_path(settings.ledger)
         prices, policy = BookPrices(), settings.on_unpriced
+        self.alerts = Alerts(
+            settings.alerts,
+            alert_at=millionths(settings.alert_at),
+            claims=Claims(self.ledger_path.path.with_name(f"{self.ledger_path.path.name}.alerts")),
+            wake=lambda: self.maintenance.wake(),  # noqa: PLW0108 - it is made below, around these alerts
+            service=settings.service,
+        )
+        self.maintenance = Maintenance(price_jobs(settings.prices, prices_changed), errand=self.alerts.work)
+        for function in _state.callbacks:
+            self.alerts.listen(function)
         self.recorder = Recorder(
             journal_directory(self.ledger_path),
             lambda: _opened(self.ledger_path, read_only=False),
@@ -74,8 +85,8 @@ class Runtime:
             interval=settings.flush_interval,
             batch_size=settings.batch_size,
             retention_days=settings.retention_days,
+            alarm=self.alerts,
         )
-        self.maintenance = Maintenance(price_jobs(settings.prices, prices_changed))
         self.meter = Meter(
             prices=prices,
             estimator=Estimator(prices, assumed_output_tokens=settings.assumed_output_tokens),
@@ -85,6 +96,7 @@ class Runtime:
             on_gate_error=settings.on_gate_error,
             on_unpriced=policy if isinstance(policy, str) else AssumedRates(policy.rates),
             warn_above=settings.warn_above,
+            alarm=self.alerts,
         )
 
     def open_ledger(self, path_or_url: str | os.PathLike[str] | None, *, read_only: bool) -> Ledger:
@@ -98,11 +110,15 @@ class Runtime:
         return ledger
 
     def close(self, timeout: float) -> bool:
-        """Bring everything into the ledger and release the journal. Calls still in flight keep the journal open."""
+        """Bring everything into the ledger, send alerts, release the journal. Calls still in flight keep the journal open."""
         self.maintenance.close()
-        if self.meter.open_calls:
-            return self.recorder.flush(timeout)
-        return self.recorder.close(timeout)
+        return self.finish(timeout, keep_journal=bool(self.meter.open_calls))
+
+    def finish(self, timeout: float, *, keep_journal: bool = False) -> bool:
+        """Bring everything into the ledger and send every alert; False when `timeout` seconds were not enough for both."""
+        deadline = time.monotonic() + timeout
+        done = self.recorder.flush(timeout) if keep_journal else self.recorder.close(timeout)
+        return self.alerts.flush(max(0.0, deadline - time.monotonic())) and done
 
 
 class _State:
@@ -118,6 +134,7 @@ class _State:
         self.ledgers: weakref.WeakSet[Any] = weakref.WeakSet()
         self.forking: list[Any] = []
         self.watching = False
+        self.callbacks: list[Callable[[Alert], object]] = []
 
 
 _state: Final = _State()
@@ -132,6 +149,7 @@ def current() -> Runtime:
             if runtime is None:
                 settings = config.from_process(_state.arguments)
                 installed.use(settings.prices)
+                gate.alert_at = millionths(settings.alert_at)
                 runtime = _state.runtime = Runtime(settings)
                 _watch()
     return runtime
@@ -158,6 +176,7 @@ def configure(**settings: Any) -> None:
         if not wanted.disabled:
             _check(runtime.ledger_path)
         installed.use(wanted.prices)
+        gate.alert_at = millionths(wanted.alert_at)
         before, _state.runtime, _state.arguments = _state.runtime, runtime, merged
         _watch()
     if before is not None:
@@ -171,6 +190,8 @@ def reset(timeout: float = _EXIT_TIMEOUT) -> None:
     uninstrument()
     with _state.lock:
         before, _state.runtime, _state.arguments = _state.runtime, None, {}
+        _state.callbacks = []
+        gate.alert_at = millionths(Settings().alert_at)
     installed.reset()
     if before is not None:
         before.close(timeout)
@@ -267,6 +288,15 @@ def uninstrument() -> None:
         one.undo()
 
 
+def listen(function: Callable[[Alert], object]) -> None:
+    """Have a function told of every alert, whatever the settings are; again is nothing."""
+    with _state.lock:
+        if function not in _state.callbacks:
+            _state.callbacks.append(function)
+            if _state.runtime is not None:
+                _state.runtime.alerts.listen(function)
+
+
 def hook_states() -> list[Any] | None:
     """How the hooks stand that this process has in force; None when it has none."""
     with _state.lock:
@@ -280,11 +310,11 @@ def flush(timeout: float = 5.0) -> bool:
 
 
 def shutdown(timeout: float = 5.0) -> bool:
-    """Bring everything into the ledger and stop the background writer; False when `timeout` seconds were not enough.
+    """Bring everything into the ledger, send every alert and stop the background writer; False when `timeout` seconds were not enough.
 
     Events that come later start it again.
     """
-    done = _all(lambda runtime, left: runtime.recorder.close(left), timeout)
+    done = _all(lambda runtime, left: runtime.finish(left), timeout)
     _state.retired = [runtime for runtime in _state.retired if runtime.meter.open_calls]
     return done
 
@@ -336,7 +366,7 @@ def _at_exit() -> None:
     for runtime in (*_state.retired, _state.runtime):
         if runtime is not None:
             contained("exit", runtime.meter.settle_open_calls)
-            contained("exit", runtime.recorder.close, _EXIT_TIMEOUT)
+            contained("exit", runtime.finish, _EXIT_TIMEOUT)
 
 
 def _before_fork() -> None:
@@ -366,4 +396,5 @@ def _after_fork_in_child() -> None:
             contained("fork", runtime.meter.leave_in_child)
             contained("fork", runtime.recorder.leave_in_child)
             contained("fork", runtime.maintenance.leave_in_child)
+            contained("fork", runtime.alerts.leave_in_child)
     _state.retired = []

@@ -200,6 +200,20 @@ def estimate(
     )
 
 
+def on_alert(function: F) -> F:
+    """Have a function called with every `Alert`: budgets that run out, refusals, models without a price, journal trouble, dear calls.
+
+    It is called in a background thread, one alert after the other; whatever it raises stays inside. Works as a decorator.
+
+    Raises:
+        ConfigurationError: it cannot be called.
+    """
+    if not callable(function):
+        raise ConfigurationError(f"on_alert({function!r}) cannot be used: give a function of one argument")
+    runtime.listen(function)
+    return function
+
+
 def set_price(
     *, provider: str, model: str, rates: Mapping[str, Amount], effective_from: date | str | None = None
 ) -> None:
@@ -330,7 +344,6 @@ LATER = {
     "attach_budget": "shared budgets",
     "budget_status": "standing budgets",
     "compat": "reports",
-    "on_alert": "alerts",
     "query_with_tracking": "reconciliation",
     "record_cache_hit": "savings",
     "record_operation": "reports",

@@ -12,7 +12,7 @@ from farebox.core import guard, semconv
 from farebox.instruments.patching import WireOptions, install
 from farebox.meter import Meter
 from farebox.pricing.estimate import Estimator
-from farebox.runtime import BookPrices
+from farebox.pricing.quoting import BookPrices
 
 
 class Kept:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import threading
 import time
 
@@ -141,6 +142,29 @@ def test_a_forked_child_gets_a_thread_of_its_own():
     assert not upkeep._started
 
 
+def test_an_errand_is_done_when_it_is_called_for_and_again_when_it_says_so():
+    done, answers = threading.Semaphore(0), [0.001, None, None]
+
+    def errand():
+        done.release()
+        return answers.pop(0)
+
+    before = threading.active_count()
+    upkeep = Maintenance((), errand=errand)
+    upkeep.start()
+    assert not upkeep._started
+    assert threading.active_count() == before
+
+    upkeep.wake()
+
+    assert all(done.acquire(timeout=10) for _ in range(2))
+    assert not done.acquire(timeout=0.05)
+    upkeep.wake()
+    assert done.acquire(timeout=10)
+    assert upkeep.close(10)
+    assert answers == []
+
+
 def test_an_old_book_and_a_promotion_past_its_day_warn_once(monkeypatch, caplog):
     freshness.forget()
     monkeypatch.setattr(freshness, "today", lambda: freshness.date(2026, 12, 22))
@@ -162,7 +186,7 @@ def test_a_round_ends_when_it_is_told_to():
     stop, ended = threading.Event(), threading.Event()
     seen = []
 
-    Maintenance([lambda: seen.append(1), stop.set, lambda: seen.append(2)])._run(stop, ended)
+    Maintenance([lambda: seen.append(1), stop.set, lambda: seen.append(2)])._run(stop, ended, queue.SimpleQueue())
 
     assert seen == [1, 2]
     assert ended.is_set()

@@ -61,7 +61,7 @@ class Budget(Scoping):
         self.name = None if name is None else str(name)
         self.strength: Strength = strength
         self.wait = float(wait)
-        self.account = Account(limit, tasks, waits=wait > 0)
+        self.account = Account(limit, tasks, waits=wait > 0, name=self.name)
         self.owner = gate.process_id
         self._terms: dict[str, Any] = {
             "total_limit": total_limit,

@@ -14,8 +14,11 @@ from typing import Final, Protocol, TypeVar
 
 from farebox.budgets.account import Account
 from farebox.budgets.waiting import Waiting, owner
+from farebox.core.alert import REFUSAL, THRESHOLD
 from farebox.core.errors import BudgetExceeded
+from farebox.core.guard import contained
 from farebox.core.money import Money
+from farebox.core.ports import Alarm
 
 T = TypeVar("T")
 
@@ -69,9 +72,16 @@ class Gate:
 
     The lock is taken by `with`, never by a method of ours: a signal handler may raise between a call and what follows it,
     and a lock taken there would never be released.
+
+    Attributes:
+        alarm: told, outside the lock, of shares of limits that are reached; None: nobody is.
+        alert_at: these shares, in millionths, ascending.
     """
 
     def __init__(self, process_id: int) -> None:
+        self.alarm: Alarm | None = None
+        self.alert_at: tuple[int, ...] = ()
+        self._reached: Final[deque[tuple[Account, int, int]]] = deque()
         self._finished: Final[deque[tuple[Reservation, int | None]]] = deque()
         self.renew(process_id)
 
@@ -81,6 +91,7 @@ class Gate:
         self._inside = 0
         self.process_id = process_id
         self._finished.clear()
+        self._reached.clear()
 
     def reserve(self, budgets: Sequence[Holder], amount: int, task_type: str | None) -> Reservation:
         """Hold `amount` nano-dollars of every budget, or of none.
@@ -180,12 +191,14 @@ class Gate:
             self._inside = threading.get_ident()
             try:
                 self._book_finished()
-                _book(reservation, actual)
+                self._book(reservation, actual)
                 woken = [account.line[0] for account in reservation.accounts if account.line]
             finally:
                 self._inside = 0
         for waiting in woken:
             waiting.wake()
+        if self._reached:
+            self._tell_reached()
 
     def charge(self, budgets: Sequence[Holder], amount: int, task_type: str | None) -> None:
         """Book `amount` nano-dollars at once: a reservation that settles immediately.
@@ -193,7 +206,13 @@ class Gate:
         Raises:
             BudgetExceeded: it does not fit; nothing is booked.
         """
-        self.settle(self.reserve(budgets, amount, task_type), amount)
+        try:
+            reservation = self.reserve(budgets, amount, task_type)
+        except BudgetExceeded as error:
+            if self.alarm is not None:
+                contained("alert", self.alarm.tell, REFUSAL, error=error)
+            raise
+        self.settle(reservation, amount)
 
     def read(self, look: Callable[[], T]) -> T:
         """A consistent look at accounts."""
@@ -207,7 +226,40 @@ class Gate:
 
     def _book_finished(self) -> None:
         while self._finished:
-            _book(*self._finished.popleft())
+            self._book(*self._finished.popleft())
+
+    def _book(self, reservation: Reservation, actual: int | None) -> None:
+        if not reservation.open:
+            return
+        reservation.open = False
+        for account in reservation.accounts:
+            _release(account, reservation)
+            if actual is None:
+                account.unpriced += 1
+                continue
+            account.spent += actual
+            if account.alert_from is not None and account.spent >= account.alert_from and self.alarm is not None:
+                share = account.passed(self.alert_at)
+                if share is not None:
+                    self._reached.append((account, share, account.spent))
+
+    def _tell_reached(self) -> None:
+        """Tell of shares that were reached. Threads may meet here: each entry is told by one of them."""
+        while self._reached and self.alarm is not None:
+            try:
+                account, share, spent = self._reached.popleft()
+            except IndexError:
+                return
+            contained(
+                "alert",
+                self.alarm.tell,
+                THRESHOLD,
+                name=account.name,
+                task_type=account.task_type,
+                limit=account.limit,
+                spent=spent,
+                share=share,
+            )
 
 
 def _refusing(budget: Holder, amount: int, task_type: str | None) -> Account | None:
@@ -231,22 +283,15 @@ def _hold(accounts: list[Account], amount: int) -> int:
     return holder
 
 
-def _book(reservation: Reservation, actual: int | None) -> None:
-    if not reservation.open:
-        return
-    reservation.open = False
-    for account in reservation.accounts:
-        account.held -= reservation.amount
-        if account.waits:
-            left = account.held_by.get(reservation.owner, 0) - reservation.amount
-            if left > 0:
-                account.held_by[reservation.owner] = left
-            else:
-                account.held_by.pop(reservation.owner, None)
-        if actual is None:
-            account.unpriced += 1
+def _release(account: Account, reservation: Reservation) -> None:
+    """Take back what the reservation holds of the account."""
+    account.held -= reservation.amount
+    if account.waits:
+        left = account.held_by.get(reservation.owner, 0) - reservation.amount
+        if left > 0:
+            account.held_by[reservation.owner] = left
         else:
-            account.spent += actual
+            account.held_by.pop(reservation.owner, None)
 
 
 def _refusal(budget: Holder, account: Account, amount: int, task_type: str | None) -> BudgetExceeded:

@@ -9,12 +9,13 @@ from farebox.budgets.gate import Gate, Reservation
 from farebox.budgets.waiting import Waiting
 from farebox.call_site import CostWarning
 from farebox.core import context, semconv
+from farebox.core.alert import REFUSAL
 from farebox.core.context import Scope
 from farebox.core.errors import BudgetExceeded
 from farebox.core.event import CallEvent, CallRequest, Told, emptied
 from farebox.core.guard import attempt, contained, report
 from farebox.core.money import Money
-from farebox.core.ports import Journal
+from farebox.core.ports import Alarm, Journal
 from farebox.core.usage import Usage
 from farebox.meter.call import PaidCall
 from farebox.meter.retold import Known, Retold
@@ -34,6 +35,7 @@ class Meter:
         on_gate_error: whether a call goes on when the gate itself fails.
         on_unpriced: whether a hard budget lets a call go whose model has no price; rates: it is booked at those.
         warn_above: dollars; a call expected to cost more is warned of, once per place in the program. None: none is.
+        alarm: told of refusals, models without a price, and dear calls; None: nobody is.
     """
 
     def __init__(
@@ -47,8 +49,9 @@ class Meter:
         on_gate_error: str = "allow",
         on_unpriced: str | AssumedRates = "deny",
         warn_above: Money | None = None,
+        alarm: Alarm | None = None,
     ) -> None:
-        self.biller = Biller(prices, estimator)
+        self.biller = Biller(prices, estimator, alarm)
         self.estimator = estimator
         self.gate = gate
         self.journal = journal
@@ -57,7 +60,8 @@ class Meter:
         self.retold = Retold()
         self._deny_on_error = on_gate_error == "deny"
         self._deny_unpriced = on_unpriced == "deny"
-        self._cost_warning = None if warn_above is None else CostWarning(warn_above.to_nano())
+        self._cost_warning = None if warn_above is None else CostWarning(warn_above.to_nano(), alarm)
+        self._alarm = alarm
         self._assumed = on_unpriced if isinstance(on_unpriced, AssumedRates) else None
 
     def open(self, request: CallRequest) -> PaidCall:
@@ -203,6 +207,8 @@ class Meter:
     def refuse(self, call: PaidCall, refusal: BudgetExceeded) -> None:
         """The call is refused for good: nothing was sent."""
         contained("refusal", self._refused, call, refusal)
+        if self._alarm is not None:
+            contained("alert", self._alarm.tell, REFUSAL, error=refusal)
 
     def _reserve(self, call: PaidCall) -> Reservation:
         return self.gate.reserve(call.budgets, self._expected(call), call.scope.attribution.task_type)

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from farebox.core.alert import JOURNAL
+from farebox.core.errors import LedgerError
 from farebox.core.event import CallEvent
 from farebox.core.guard import contained, report
-from farebox.core.ports import Ledger
+from farebox.core.ports import Alarm, Ledger
 from farebox.journal.journal import Journal
 from farebox.sinks.writer import Writer
 
@@ -32,6 +34,7 @@ class Recorder:
         interval: seconds between the writer's rounds.
         batch_size: events in one transaction at most.
         retention_days: days that single calls are kept; 0: for ever.
+        alarm: told of events that are lost, and of lines that cannot be read.
     """
 
     def __init__(
@@ -43,7 +46,9 @@ class Recorder:
         interval: float,
         batch_size: int,
         retention_days: int = 0,
+        alarm: Alarm | None = None,
     ) -> None:
+        self._alarm = alarm
         self._directory = directory
         self._open_ledger = open_ledger
         self._durability = durability
@@ -69,7 +74,11 @@ class Recorder:
         if journal is None:
             self._wait(event)
             return
-        journal.append(event)
+        try:
+            journal.append(event)
+        except (OSError, LedgerError):
+            self._tell_dropped()
+            raise
         if self.writer is not None:
             self.writer.wake()
 
@@ -107,6 +116,7 @@ class Recorder:
                         interval=self._interval,
                         batch_size=self._batch_size,
                         retention_days=self._retention_days,
+                        alarm=self._alarm,
                     )
                     self.journal = journal
             finally:
@@ -156,8 +166,15 @@ class Recorder:
         if len(self._waiting) >= _WAITING_AT_MOST:
             self.dropped += 1
             report("event dropped", MemoryError("no journal could be made, and the waiting room is full"))
+            self._tell_dropped()
             return
         self._waiting.append(event)
+
+    def _tell_dropped(self) -> None:
+        journal = self.journal
+        count = self.dropped + (0 if journal is None else journal.health().dropped)
+        if count and self._alarm is not None:
+            contained("alert", self._alarm.tell, JOURNAL, problem="dropped", count=count)
 
     def _drain(self) -> None:
         while self._waiting and self.journal is not None:

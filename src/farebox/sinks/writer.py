@@ -15,8 +15,9 @@ from typing import Final
 import msgspec
 
 from farebox.core import guard
+from farebox.core.alert import JOURNAL
 from farebox.core.errors import LedgerError
-from farebox.core.ports import Ledger
+from farebox.core.ports import Alarm, Ledger
 from farebox.journal.journal import Journal
 from farebox.journal.layout import Mark
 
@@ -50,6 +51,7 @@ class Writer:
         interval: seconds between rounds.
         batch_size: events in one transaction at most.
         retention_days: days that single calls are kept; 0: for ever.
+        alarm: told of lines that cannot be read.
     """
 
     def __init__(
@@ -60,7 +62,9 @@ class Writer:
         interval: float = 0.25,
         batch_size: int = 500,
         retention_days: int = 0,
+        alarm: Alarm | None = None,
     ) -> None:
+        self._alarm = alarm
         self._journal = journal
         self._open_ledger = open_ledger
         self._interval = interval
@@ -210,6 +214,9 @@ class Writer:
                 batch.events, journal=self._journal_id, segment=batch.mark.segment, offset=batch.mark.offset
             )
             self._journal.ingested(batch)
+            if batch.damaged and self._alarm is not None:
+                damaged = self._journal.health().damaged
+                guard.contained("alert", self._alarm.tell, JOURNAL, problem="damaged", count=damaged)
             if self._journal.releasable(batch.mark) and self._ledger.checkpoint():
                 self._journal.release(batch.mark)
             # Asked, not assumed: a ledger that was replaced meanwhile begins anew.
