@@ -10,6 +10,7 @@ import click
 from farebox.core.errors import ConfigurationError, FareboxError
 
 COMMANDS: Final = {
+    "alerts": "farebox.cli.alerts:alerts",
     "demo": "farebox.cli.demo:demo",
     "doctor": "farebox.cli.doctor:doctor",
     "ledger": "farebox.cli.ledger:ledger",
