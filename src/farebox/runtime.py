@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from farebox import config
 from farebox.alert_settings import millionths
-from farebox.alerts.claims import Claims
-from farebox.alerts.dispatcher import Alerts
+from farebox.alerts.claims import Claims, claims_path
+from farebox.alerts.dispatcher import Alerts, LateAlarm
 from farebox.budgets.gate import Gate
 from farebox.config import Settings
 from farebox.core.alert import Alert
@@ -45,19 +45,7 @@ gate: Final = Gate(os.getpid())
 """Every budget of this process is booked here, whatever the settings are: budgets outlive a `configure`."""
 
 
-class _InForce:
-    """The alarm of whichever runtime is in force: budgets outlive a `configure`."""
-
-    def tell(self, kind: str, /, **facts: Any) -> None:
-        """See `ports.Alarm`."""
-        current().alerts.tell(kind, **facts)
-
-    def spent(self, *where: Any, **terms: Any) -> None:
-        """See `ports.Alarm`."""
-        current().alerts.spent(*where, **terms)
-
-
-gate.alarm = _InForce()
+gate.alarm = LateAlarm(lambda: current().alerts)
 gate.alert_at = millionths(Settings().alert_at)
 
 
@@ -68,10 +56,10 @@ class Runtime:
         self.settings = settings
         self.ledger_path = ledger_path(settings.ledger)
         prices, policy = BookPrices(), settings.on_unpriced
-        self.alerts = Alerts(
+        self.alerts: Alerts = Alerts(
             settings.alerts,
             alert_at=millionths(settings.alert_at),
-            claims=Claims(self.ledger_path.path.with_name(f"{self.ledger_path.path.name}.alerts")),
+            claims=Claims(claims_path(self.ledger_path.path), lambda: _state.opening),
             wake=lambda: self.maintenance.wake(),  # noqa: PLW0108 - it is made below, around these alerts
             service=settings.service,
         )

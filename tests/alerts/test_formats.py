@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
 from farebox.alerts.formats import BODIES, discord, plain, slack
 from farebox.alerts.rule import alert_of
-from farebox.core.alert import SEVERITIES
+from farebox.core.alert import KINDS, SEVERITIES
 from farebox.core.errors import BudgetExceeded
 
 
@@ -100,3 +102,14 @@ def test_severity_grows_with_the_share():
         "critical",
         "critical",
     ]
+
+
+def test_the_page_on_alerts_has_every_kind_and_the_body_as_it_is():
+    page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    for kind in KINDS:
+        assert f"| `{kind}` |" in page
+    shown = json.loads(re.search(r"^    (\{\"source\".*?\}\})$", page, re.MULTILINE | re.DOTALL)[1])
+    real = plain(alert())
+    assert shown.keys() == real.keys()
+    for name in ("subject", "text", "severity", "limit", "spent", "utilization", "data"):
+        assert shown[name] == real[name]

@@ -16,6 +16,7 @@ import pytest
 
 import farebox
 from farebox import runtime
+from farebox.alerts.claims import Claim
 from farebox.core import guard
 from farebox.core.errors import ConfigurationError
 from farebox.journal.journal import Journal
@@ -280,6 +281,31 @@ def test_a_forked_child_tells_of_its_own(receiver):
         os._exit(0 if farebox.shutdown(10) else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert [body["budget"] for body in receiver.bodies] == ["parent", "child"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_waits_until_a_claim_is_written(told):
+    runtime.current()
+    claims = runtime.current().alerts._claims
+    inside, go = threading.Event(), threading.Event()
+
+    def claim():
+        with claims._unforked():
+            inside.set()
+            go.wait(10)
+
+    thread = threading.Thread(target=claim)
+    thread.start()
+    assert inside.wait(10)
+    timer = threading.Timer(0.2, go.set)
+    timer.start()
+    child = os.fork()
+    if not child:
+        os._exit(0 if go.is_set() and claims.first(Claim("child", "", 0)) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+    timer.join()
+    assert not claims.first(Claim("child", "", 0))
 
 
 def test_the_log_says_nothing_loud_before_a_limit_is_reached(caplog):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
@@ -44,15 +45,24 @@ class Claim(msgspec.Struct, frozen=True):
     thresholds: tuple[int, ...] = (0,)
 
 
+def claims_path(ledger: Path) -> Path:
+    """The file beside a ledger. The whole name is kept: `x` may lie beside `x.db`."""
+    return ledger.with_name(f"{ledger.name}.alerts")
+
+
 class Claims:
     """The file in which processes that share a ledger agree on who tells what.
 
     Args:
         path: the file; made when the first claim is.
+        unforked: gives what no fork happens within: SQLite's own locks, held at that moment, would stay locked in the child.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, unforked: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
+    ) -> None:
         self.path = path
+        self._unforked = unforked
         self._here: set[tuple[str, str, int, int]] = set()
 
     def first(self, claim: Claim) -> bool:
@@ -74,7 +84,10 @@ class Claims:
 
         now = time.time_ns()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.closing(sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)) as database:
+        with (
+            self._unforked(),
+            contextlib.closing(sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)) as database,
+        ):
             database.execute("BEGIN IMMEDIATE")
             database.execute(_SCHEMA)
             database.execute("DELETE FROM alerts_sent WHERE claimed_at < ?", (now - _KEPT_NS,))

@@ -22,6 +22,7 @@ from farebox.alerts.lane import Lane
 from farebox.alerts.rule import alert_of
 from farebox.core.alert import JOURNAL, REFUSAL, TEST, THRESHOLD, UNPRICED, Alert
 from farebox.core.errors import BudgetExceeded
+from farebox.core.ports import Alarm
 
 NOTED_AT_MOST: Final = 1_000
 """Alerts that wait to be looked at by the maintenance thread; what comes then is counted as dropped."""
@@ -29,6 +30,25 @@ _QUIET_NS: Final = 60 * 1_000_000_000
 """How long the same budget's refusals are only counted, after one was told."""
 _REMEMBERED: Final = 10_000
 _DAY_NS: Final = 86_400 * 1_000_000_000
+
+
+class LateAlarm:
+    """The alarm of whichever runtime is in force when there is something to tell: budgets outlive settings.
+
+    Args:
+        alarm: gives that alarm.
+    """
+
+    def __init__(self, alarm: Callable[[], Alarm]) -> None:
+        self._alarm = alarm
+
+    def tell(self, kind: str, /, **facts: Any) -> None:
+        """See `ports.Alarm`."""
+        self._alarm().tell(kind, **facts)
+
+    def spent(self, *where: Any, **terms: Any) -> None:
+        """See `ports.Alarm`."""
+        self._alarm().spent(*where, **terms)
 
 
 class Alerts:
