@@ -20,7 +20,7 @@ from farebox.alerts.claims import Claims, claims_path
 from farebox.alerts.dispatcher import Alerts, LateAlarm
 from farebox.budgets.gate import Gate
 from farebox.config import Settings
-from farebox.core.alert import Alert
+from farebox.core.alert import JOURNAL, Alert
 from farebox.core.errors import ConfigurationError
 from farebox.core.guard import contained, logger
 from farebox.core.ports import Ledger
@@ -94,7 +94,9 @@ class Runtime:
         if not read_only:
             if path == self.ledger_path:
                 self.recorder.flush(_EXIT_TIMEOUT)
-            adopt(journal_directory(path), ledger)
+            adopted = adopt(journal_directory(path), ledger)
+            if adopted.damaged:
+                contained("alert", self.alerts.tell, JOURNAL, problem="damaged", count=adopted.damaged)
         return ledger
 
     def close(self, timeout: float) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from farebox.alert_settings import parse_alerts
 from farebox.alerts import dispatcher, lane
+from farebox.alerts.channels import CHANNELS
 from farebox.alerts.claims import Claim, Claims
 from farebox.alerts.dispatcher import Alerts
 from farebox.core import guard
@@ -280,6 +281,22 @@ def test_a_forked_child_does_not_send_what_waits_for_its_parent(make, receiver):
     assert receiver.posts == []
     assert made.flush(5)
     assert len(receiver.posts) == 1
+
+
+def test_a_channel_of_another_distribution_takes_its_options(make, tmp_path, monkeypatch):
+    (tmp_path / "pigeon_post.py").write_text(
+        "class Pigeon:\n"
+        "    flown = []\n"
+        "    def __init__(self, row): self.loft = row.options['loft']\n"
+        "    address = 'a loft'\n"
+        "    def send(self, alert, *, timeout): self.flown.append((self.loft, alert.subject, timeout > 0))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(CHANNELS._rows, "pigeon", "pigeon_post:Pigeon")
+    made = make({"channel": "pigeon", "options": {"loft": "north"}})
+    unpriced(made)
+    assert made.flush(5)
+    assert made.lanes[-1].channel.flown == [("north", "openai/gpt-99 has no price", True)]
 
 
 def test_an_unknown_channel_is_named_with_those_there_are(make):

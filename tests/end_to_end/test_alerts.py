@@ -21,6 +21,7 @@ from farebox.core import guard
 from farebox.core.errors import ConfigurationError
 from farebox.journal.journal import Journal
 from farebox.journal.layout import segment_path
+from farebox.ledger.locate import journal_directory
 
 TEXT = [{"role": "user", "content": "How many are we?"}]
 
@@ -252,6 +253,25 @@ def test_damaged_lines_are_told(told):
     farebox.flush()
     (alert,) = delivered(told, "journal")
     assert (alert.severity, alert.data["problem"]) == ("critical", "damaged")
+
+
+def test_damaged_lines_that_a_dead_process_left_are_told(told):
+    code = """
+        import farebox, os
+        farebox.configure(flush_interval=60)
+        for _ in range(2):
+            farebox.record_call(provider="openai", model="gpt-5-mini", usage={"prompt_tokens": 1})
+        os._exit(0)
+    """
+    run(code)
+    (segment,) = journal_directory(runtime.current().ledger_path).glob("*.segment")
+    with segment.open("r+b") as file:
+        file.seek(20)
+        file.write(b"#damage#")
+    with farebox.open_ledger() as ledger:
+        assert ledger.summary().calls == 1
+    (alert,) = delivered(told, "journal")
+    assert alert.data == {"problem": "damaged", "count": 1}
 
 
 def test_what_cannot_be_called_is_refused_and_a_second_time_is_nothing(told):

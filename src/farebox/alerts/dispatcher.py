@@ -136,7 +136,7 @@ class Alerts:
         reached = tuple(share for amount, share in amounts if spent >= amount and limit > 0)
         following = next((amount for amount, _ in amounts if spent < amount), math.inf)
         if len(self._levels) >= _REMEMBERED and key not in self._levels:
-            self._levels.pop(next(iter(self._levels), key), None)
+            self._levels.clear()  # what is looked at anew is told no second time: the claims know it
         self._levels[key] = (window, limit, following)
         if reached:
             self.tell(

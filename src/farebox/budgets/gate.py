@@ -220,9 +220,12 @@ class Gate:
             self._inside = threading.get_ident()
             try:
                 self._book_finished()
-                return look()
+                found = look()
             finally:
                 self._inside = 0
+        if self._reached:
+            self._tell_reached()
+        return found
 
     def _book_finished(self) -> None:
         while self._finished:
