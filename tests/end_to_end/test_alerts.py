@@ -264,7 +264,7 @@ def test_damaged_lines_that_a_dead_process_left_are_told(told):
         os._exit(0)
     """
     run(code)
-    (segment,) = journal_directory(runtime.current().ledger_path).glob("*.segment")
+    (segment,) = journal_directory(runtime.current().ledger_path).glob("*.000001.segment")
     with segment.open("r+b") as file:
         file.seek(20)
         file.write(b"#damage#")
