@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import Any
+from typing import Any, Final
 
 from farebox import runtime
 from farebox.config import PARSERS, Settings
@@ -12,9 +12,15 @@ from farebox.health import carrying, hooks, spending, storage
 from farebox.health.finding import Health, Section
 
 
+_SETTLING: Final = 2.0
+"""Seconds that an examination waits for what this process still has to write."""
+
+
 def examine() -> Health:
     """Look at this process and its ledger. SDKs that are installed are imported; nothing is metered, sent or changed."""
     current = runtime.current()
+    if current.recorder.journal is not None:
+        current.recorder.flush(_SETTLING)  # a ledger that is being made at this moment would look like a broken one
     states = runtime.hook_states()
     where = current.ledger_path
     sections = (
