@@ -11,7 +11,6 @@ from farebox.core.guard import attempt
 from farebox.health import carrying, hooks, spending, storage
 from farebox.health.finding import Health, Section
 
-
 _SETTLING: Final = 2.0
 """Seconds that an examination waits for what this process still has to write."""
 
