@@ -78,7 +78,7 @@ class LedgerFile:
         self._lock.release()
 
     def _open(self) -> sqlite3.Connection:
-        self._location.check(writing=not self._read_only)
+        self._look()
         if not self._read_only:
             self._make()
         elif not self._path.exists():
@@ -88,18 +88,26 @@ class LedgerFile:
             uri, uri=True, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
         )
         try:
-            migrations.check(connection, complete=self._read_only)
-            connection.create_function("latency_bucket", 1, _bucket, deterministic=True)
-            if not self._read_only:
-                # Counts only before the first table is made: retention gives pages back without writing the file anew.
-                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-                self._use_wal(connection)
-                connection.execute("PRAGMA synchronous = NORMAL")
-                migrations.migrate(connection)
+            self._prepare(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _look(self) -> None:
+        """See that the path can hold this file, before anything is made or opened."""
+        self._location.check(writing=not self._read_only)
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Bring a fresh connection, and the schema behind it, to where callers need them."""
+        migrations.check(connection, complete=self._read_only)
+        connection.create_function("latency_bucket", 1, _bucket, deterministic=True)
+        if not self._read_only:
+            # Counts only before the first table is made: retention gives pages back without writing the file anew.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            self._use_wal(connection)
+            connection.execute("PRAGMA synchronous = NORMAL")
+            migrations.migrate(connection)
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
         # SQLite does not wait here, whatever the busy timeout is, when another process does the same.
