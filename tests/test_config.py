@@ -73,6 +73,7 @@ def test_environment_values_are_read_as_what_they_are(tmp_path: Path):
         ("usage_hosts", 3, "a list of names"),
         ("usage_hosts", [3], "a list of names"),
         ("on_gate_error", "ask", "one of allow, deny"),
+        ("budget_store", "redis", "one of sqlite, memory"),
         ("on_unpriced", "ask", "one of deny, allow"),
         ("assumed_output_tokens", 0, "a whole number of at least 1"),
         ("batch_size", "many", "a whole number of at least 1"),
@@ -139,3 +140,15 @@ def test_the_process_is_read_from_its_environment_and_directory(tmp_path: Path, 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FAREBOX_SERVICE", "here")
     assert config.from_process({}).service == "here"
+
+
+def test_budgets_and_the_time_zone_are_checked_where_they_are_set(tmp_path: Path):
+    (tmp_path / "farebox.toml").write_text('[[budgets]]\nname = "a"\nlimit = 1\nwindow = "year"\n')
+    with pytest.raises(
+        ConfigurationError, match=r"farebox\.toml: budget 'a': window='year' cannot be used: give 'hour'"
+    ):
+        read(tmp_path)
+    with pytest.raises(ConfigurationError, match="FAREBOX_TIME_ZONE: time_zone='Mars' is no time zone here"):
+        read(Path("/nowhere"), {"FAREBOX_TIME_ZONE": "Mars"})
+    (row,) = read(Path("/nowhere"), {"FAREBOX_BUDGETS": '[{"name": "a", "limit": "0.50", "window": "24h"}]'}).budgets
+    assert (row.name, row.limit, row.window) == ("a", 500_000_000, "24h")

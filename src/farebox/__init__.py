@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from farebox.budgets.budget import Budget
+    from farebox.budgets.status import BudgetStatus
     from farebox.config import Settings
     from farebox.core.alert import Alert
     from farebox.core.errors import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         uninstrument,
     )
     from farebox.scopes import Capture, carry
+    from farebox.standing import budget_status, set_budget, set_tenant_budget
     from farebox.verbs import (
         capture,
         current_budget,
@@ -56,6 +58,7 @@ __all__ = [
     "Alert",
     "Budget",
     "BudgetExceeded",
+    "BudgetStatus",
     "CallEvent",
     "Capture",
     "ConfigurationError",
@@ -70,6 +73,7 @@ __all__ = [
     "Settings",
     "Usage",
     "__version__",
+    "budget_status",
     "capture",
     "carry",
     "configure",
@@ -82,7 +86,9 @@ __all__ = [
     "open_ledger",
     "price",
     "record_call",
+    "set_budget",
     "set_price",
+    "set_tenant_budget",
     "should_warn_cost",
     "shutdown",
     "suppress",
@@ -98,6 +104,7 @@ _HOMES: Final = {
     "Alert": "farebox.core.alert",
     "Budget": "farebox.budgets.budget",
     "BudgetExceeded": "farebox.core.errors",
+    "BudgetStatus": "farebox.budgets.status",
     "CallEvent": "farebox.core.event",
     "Capture": "farebox.scopes",
     "ConfigurationError": "farebox.core.errors",
@@ -111,6 +118,7 @@ _HOMES: Final = {
     "PriceError": "farebox.core.errors",
     "Settings": "farebox.config",
     "Usage": "farebox.core.usage",
+    "budget_status": "farebox.standing",
     "capture": "farebox.verbs",
     "carry": "farebox.scopes",
     "configure": "farebox.runtime",
@@ -123,7 +131,9 @@ _HOMES: Final = {
     "open_ledger": "farebox.verbs",
     "price": "farebox.pricing.face",
     "record_call": "farebox.verbs",
+    "set_budget": "farebox.standing",
     "set_price": "farebox.verbs",
+    "set_tenant_budget": "farebox.standing",
     "should_warn_cost": "farebox.verbs",
     "shutdown": "farebox.runtime",
     "suppress": "farebox.verbs",

@@ -12,14 +12,17 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 
 from farebox.alert_settings import AlertRow, parse_alert_at, parse_alerts
+from farebox.budget_settings import BudgetRow, parse_budgets
 from farebox.core.errors import ConfigurationError
 from farebox.core.guard import logger
 from farebox.core.money import Money, parse_amount
+from farebox.core.windows import zone_named
 from farebox.price_settings import PriceSettings, parse_prices, parse_rates
 from farebox.tier_settings import Tier, parse_tiers
 
 Durability = Literal["process", "system", "memory"]
 OnGateError = Literal["allow", "deny"]
+BudgetStoreKind = Literal["sqlite", "memory"]
 OnUnpriced = Literal["deny", "allow"]
 
 
@@ -68,6 +71,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     tiers: dict[str, Tier] | None = None
     """Limits of request budgets by name, for `track_budget(tier=...)`; see `tier_settings`."""
+
+    budgets: tuple[BudgetRow, ...] = ()
+    """Standing budgets; see `budget_settings`. What a program sets by `set_budget`, and `farebox budgets set`, win over them."""
+
+    budget_store: BudgetStoreKind = "sqlite"
+    """Where standing budgets are counted: a file beside the ledger, for all processes of this machine; or this process's "memory"."""
+
+    time_zone: str = "UTC"
+    """The time zone of calendar windows that name none, by its IANA name."""
 
     assumed_output_tokens: int = 1024
     """Tokens that a call without an output cap is expected to produce, until its model and task are known better."""
@@ -151,6 +163,10 @@ def _dollars(value: object) -> Money:
     return Money.from_nano(parse_amount(value, what="warn_above"))
 
 
+def _zone(value: object) -> str:
+    return zone_named(value, what="time_zone").key
+
+
 def _one_of(choices: tuple[str, ...]) -> Callable[[object], str]:
     def parse(value: object) -> str:
         if value not in choices:
@@ -191,6 +207,9 @@ PARSERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "on_unpriced": _on_unpriced,
     "prices": parse_prices,
     "tiers": parse_tiers,
+    "budgets": parse_budgets,
+    "budget_store": _one_of(get_args(BudgetStoreKind)),
+    "time_zone": _zone,
     "assumed_output_tokens": _whole,
     "warn_above": _dollars,
     "alerts": parse_alerts,

@@ -12,19 +12,20 @@ import time
 import weakref
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from farebox import config
 from farebox.alert_settings import millionths
 from farebox.alerts.claims import Claims, claims_path
 from farebox.alerts.dispatcher import Alerts, LateAlarm
 from farebox.budgets.gate import Gate
+from farebox.budgets.place import BudgetPlace, ProgramBudgets
 from farebox.config import Settings
 from farebox.core.alert import JOURNAL, Alert
 from farebox.core.errors import ConfigurationError
 from farebox.core.guard import contained, logger
 from farebox.core.ports import Ledger
-from farebox.ledger.locate import Location, journal_directory, ledger_path
+from farebox.ledger.locate import Location, budgets_path, journal_directory, ledger_path
 from farebox.ledger.registry import ENGINES, open_ledger
 from farebox.maintenance import Maintenance, price_jobs
 from farebox.meter import Meter
@@ -38,13 +39,12 @@ from farebox.sinks.recorder import Recorder
 if TYPE_CHECKING:
     from farebox.instruments.audit import AuditReport
 
+T = TypeVar("T")
 _EXIT_TIMEOUT: Final = 5.0
 """Seconds that the interpreter's exit waits for the ledger; what is not in it by then stays in the journal."""
 
 gate: Final = Gate(os.getpid())
 """Every budget of this process is booked here, whatever the settings are: budgets outlive a `configure`."""
-
-
 gate.alarm = LateAlarm(lambda: current().alerts)
 gate.alert_at = millionths(Settings().alert_at)
 
@@ -75,10 +75,12 @@ class Runtime:
             retention_days=settings.retention_days,
             alarm=self.alerts,
         )
+        self.budgets = BudgetPlace(budgets_path(self.ledger_path), settings, _state.budgets, _known)
         self.meter = Meter(
             prices=prices,
             estimator=Estimator(prices, assumed_output_tokens=settings.assumed_output_tokens),
             gate=gate,
+            standing=self.budgets.standing,
             journal=self.recorder,
             service=settings.service,
             on_gate_error=settings.on_gate_error,
@@ -102,6 +104,7 @@ class Runtime:
     def close(self, timeout: float) -> bool:
         """Bring everything into the ledger, send alerts, release the journal. Calls still in flight keep the journal open."""
         self.maintenance.close()
+        contained("exit", self.budgets.close)
         return self.finish(timeout, keep_journal=bool(self.meter.open_calls))
 
     def finish(self, timeout: float, *, keep_journal: bool = False) -> bool:
@@ -122,6 +125,7 @@ class _State:
         self.installed: list[Any] = []
         self.opening = threading.RLock()
         self.ledgers: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.budgets = ProgramBudgets()
         self.forking: list[Any] = []
         self.watching = False
         self.callbacks: list[Callable[[Alert], object]] = []
@@ -180,7 +184,7 @@ def reset(timeout: float = _EXIT_TIMEOUT) -> None:
     uninstrument()
     with _state.lock:
         before, _state.runtime, _state.arguments = _state.runtime, None, {}
-        _state.callbacks = []
+        _state.callbacks, _state.budgets = [], ProgramBudgets()
         gate.alert_at = millionths(Settings().alert_at)
     installed.reset()
     if before is not None:
@@ -333,11 +337,15 @@ def _check(location: Location) -> None:
 
 
 def _opened(location: Location, *, read_only: bool) -> Ledger:
-    # A fork waits until the ledger is open and known: a child must not inherit a file that is being opened.
+    return _known(lambda: open_ledger(location, read_only=read_only))
+
+
+def _known(make: Callable[[], T]) -> T:
+    # A fork waits until the file is open and known: a child must not inherit one that is being opened.
     with _state.opening:
-        ledger = open_ledger(location, read_only=read_only)
-        _state.ledgers.add(ledger)
-    return ledger
+        made = make()
+        _state.ledgers.add(made)
+    return made
 
 
 def _watch() -> None:

@@ -342,14 +342,11 @@ def open_ledger(path_or_url: str | os.PathLike[str] | None = None, *, read_only:
 LATER = {
     "CostTracker": "reports",
     "attach_budget": "shared budgets",
-    "budget_status": "standing budgets",
     "compat": "reports",
     "query_with_tracking": "reconciliation",
     "record_cache_hit": "savings",
     "record_operation": "reports",
     "record_route": "savings",
-    "set_budget": "standing budgets",
-    "set_tenant_budget": "standing budgets",
 }
 """Names of the agreed face that come with a later part."""
 

@@ -200,6 +200,10 @@ class Gate:
         if self._reached:
             self._tell_reached()
 
+    def release(self, reservation: Reservation) -> None:
+        """Give a hold back: nothing was sent."""
+        self.settle(reservation, 0)
+
     def charge(self, budgets: Sequence[Holder], amount: int, task_type: str | None) -> None:
         """Book `amount` nano-dollars at once: a reservation that settles immediately.
 

@@ -56,7 +56,7 @@ class MemoryBudgetStore:
             self._holds[hold] = _Hold(owner, expires_at, "held", tuple(draws))
             return None
 
-    def settle(self, hold: str, actual: Mapping[str, int | None], *, now: int) -> bool:
+    def settle(self, hold: str, actual: Mapping[str, int | None], *, now: int, calls: int = 1) -> bool:
         """See the port."""
         with self._lock:
             found = self._holds.get(hold)
@@ -69,7 +69,7 @@ class MemoryBudgetStore:
                 amount = actual.get(draw.unit)
                 if found.state == "held":
                     piece.held -= draw.amount
-                    piece.calls += 1
+                    piece.calls += calls
                 else:
                     piece.spent -= draw.amount
                 piece.spent = min(LARGEST, piece.spent + (draw.amount if amount is None else amount))

@@ -1,10 +1,9 @@
-"""Who holds money of a standing budget: a process, named so that a later one of the same number is not taken for it. Standard library only."""
+"""Who holds money of a standing budget: a process, named so that a later one of the same number is not taken for it. Imports the standard library only."""
 
 from __future__ import annotations
 
 import functools
 import os
-import socket
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +33,9 @@ def _machine() -> str:
     """The boot of this machine, and the space in which process ids mean something."""
     try:
         return f"{_BOOT.read_text(encoding='ascii').strip()}/{Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
+    except OSError:  # no Linux, or a sandbox
+        import socket
+
         return socket.gethostname()
 
 

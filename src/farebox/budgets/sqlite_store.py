@@ -124,7 +124,7 @@ class SQLiteBudgetStore:
             )
             return None
 
-    def settle(self, hold: str, actual: Mapping[str, int | None], *, now: int) -> bool:
+    def settle(self, hold: str, actual: Mapping[str, int | None], *, now: int, calls: int = 1) -> bool:
         """See the port."""
         with self._writing() as db:
             found = db.execute("SELECT state, draws FROM holds WHERE id = ? AND state != 'settled'", (hold,)).fetchone()
@@ -135,7 +135,7 @@ class SQLiteBudgetStore:
                 amount = actual.get(draw.unit)
                 spent = bounded(draw.amount if amount is None else amount)
                 if held:
-                    _move(db, draw, spent=spent, held=-bounded(draw.amount), calls=1)
+                    _move(db, draw, spent=spent, held=-bounded(draw.amount), calls=calls)
                 else:
                     _move(db, draw, spent=spent - draw.amount)
             db.execute(

@@ -107,13 +107,14 @@ class BudgetStore(Protocol):
         """
         ...
 
-    def settle(self, hold: str, actual: Mapping[str, int | None], *, now: int) -> bool:
+    def settle(self, hold: str, actual: Mapping[str, int | None], *, now: int, calls: int = 1) -> bool:
         """Replace a hold by what the call took, also where it was charged already; only the first time counts.
 
         Args:
             hold: id of the hold.
             actual: amount by unit; None or absent: nobody knows, and what is held is charged.
             now: nanoseconds UTC.
+            calls: how many calls it was; 0: nothing was sent.
 
         Returns:
             Whether it was there to be settled.

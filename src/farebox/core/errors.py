@@ -9,6 +9,7 @@ FareboxError
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -39,6 +40,10 @@ class BudgetExceeded(FareboxError):  # noqa: N818 - the name that every replaced
         reserved: what calls in flight hold of it, in USD.
         asked: what this call would have reserved, in USD; None when its cost has no bound.
         task_type: the task whose own limit refused, or None when the total did.
+        bucket: of a standing budget, the value whose own bucket refused, for example a tenant's id; None: it has one bucket.
+        window: of a standing budget, what it counts over, for example "day UTC"; None for a request budget.
+        resets_at: of a standing budget, when there is money again.
+        unit: what the amounts are: "usd", or "tokens" or "calls" where a standing budget counts those.
         reason: why, in a sentence.
     """
 
@@ -52,6 +57,10 @@ class BudgetExceeded(FareboxError):  # noqa: N818 - the name that every replaced
         reserved: Decimal | None = None,
         asked: Decimal | None = None,
         task_type: str | None = None,
+        bucket: str | None = None,
+        window: str | None = None,
+        resets_at: datetime | None = None,
+        unit: str = "usd",
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -61,6 +70,10 @@ class BudgetExceeded(FareboxError):  # noqa: N818 - the name that every replaced
         self.reserved = reserved
         self.asked = asked
         self.task_type = task_type
+        self.bucket = bucket
+        self.window = window
+        self.resets_at = resets_at
+        self.unit = unit
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by keyword: exceptions are rebuilt from `args` alone, which would lose the data in a process pool."""

@@ -112,6 +112,12 @@ def ledger_path(setting: str | os.PathLike[str] | Location | None) -> Location:
     return Location(scheme, path.expanduser().absolute() if scheme == "sqlite" else path, text)
 
 
+def budgets_path(ledger: str | os.PathLike[str] | Location | None) -> Path:
+    """The file of the standing budgets beside a ledger: `x.db.budgets` beside `x.db`."""
+    path = ledger_path(ledger).path
+    return path.with_name(f"{path.name}.budgets")
+
+
 def journal_directory(ledger: str | os.PathLike[str] | Location | None) -> Path:
     """The directory of the journals that end in a ledger: `x.journal` beside `x.db`, and `y.journals` beside `y`.
 

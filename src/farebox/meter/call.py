@@ -39,6 +39,7 @@ class PaidCall:
         "_slot",
         "budgets",
         "forecast",
+        "hold",
         "id",
         "on_exit",
         "parent_id",
@@ -60,6 +61,7 @@ class PaidCall:
         self.started_at = started_at
         self.id = new_id(started_at)
         self.reservation: Reservation | None = None
+        self.hold: str | None = None
         self.waiting: Waiting | None = None
         self.parent_id: str | None = None
         self.on_exit: Callable[[], None] | None = None
@@ -83,6 +85,7 @@ class PaidCall:
             # Once more, now that it stands in line: what settled between the refusal and this woke nobody.
             self.again()
             return False
+        self._meter.hold_standing(self)
         return True
 
     def again(self) -> bool:
@@ -106,6 +109,7 @@ class PaidCall:
             raise
         self.waiting = None
         self._meter.gate.leave_line(waiting, admitted=True)
+        self._meter.hold_standing(self)
         self._meter.admit(self)
         return True
 
@@ -169,6 +173,10 @@ class PaidCall:
             bill = contained("estimate", self._meter.biller.with_unanswered, self, bill, unanswered) or bill
         if self.reservation is not None:
             contained("budget gate", self._settle_budgets, self.reservation, bill[0], usage)
+        if self.hold is not None:
+            contained("standing budgets", self._settle_standing, self.hold, bill[0], usage)
+        if self.reservation is not None or self.hold is not None:
+            contained("estimate", self._learn, bill[0], usage)
         event = contained("event", self.event, usage, bill, ending)
         if key is not None and event is not None:
             known = Known.of(self, usage, bill[0][0], pending=pending)
@@ -280,6 +288,23 @@ class PaidCall:
         for budget in self.budgets:
             if budget.strength == "soft":
                 budget.settled()
+
+    def _settle_standing(self, hold: str, cost: Quote, usage: Usage | None) -> None:
+        nano = None if cost is FAULT else self._meter.booked(cost[0], usage, self.held)
+        free = cost[0] == 0 and usage is None  # the provider cannot have counted anything either
+        actual = {"usd": nano, "tokens": 0 if free else None if usage is None else self.tokens(usage), "calls": 1}
+        self._meter.standing.settle(hold, actual, now=time.time_ns())
+
+    def tokens(self, usage: Usage | None) -> int | None:
+        """Tokens that were used; without a usage those that were held, None when there are none."""
+        if usage is not None:
+            prompt, _, _, out = usage.totals()
+            return prompt + out
+        if self.hold is None or self.forecast is None:
+            return None
+        return self.forecast.input_tokens + self.forecast.output_tokens
+
+    def _learn(self, cost: Quote, usage: Usage | None) -> None:
         if cost[0] is not None and cost[1] == semconv.COST_PRICED and usage is not None and self.forecast is not None:
             task = self.scope.attribution.task_type
             self._meter.estimator.learn(self.request, task, self.forecast, usage, cost[0])
@@ -292,6 +317,13 @@ class PaidCall:
     def expected(self) -> int | None:
         """Nano-dollars that the call was expected to cost, or None."""
         return None if self.forecast is None else self.forecast.expected_nano
+
+    @property
+    def held(self) -> int:
+        """Nano-dollars that the call holds."""
+        if self.reservation is not None and self.reservation.amount:
+            return self.reservation.amount
+        return 0 if self.hold is None else self._meter.known_cost(self) or 0
 
     @property
     def charged(self) -> int | None:

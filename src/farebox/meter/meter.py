@@ -6,6 +6,8 @@ import time
 
 from farebox.billing import FAULT, FREE, PENDING, Biller, Ending, Prices, Quote
 from farebox.budgets.gate import Gate, Reservation
+from farebox.budgets.memory_store import MemoryBudgetStore
+from farebox.budgets.standing import StandingBudgets
 from farebox.budgets.waiting import Waiting
 from farebox.call_site import CostWarning
 from farebox.core import context, semconv
@@ -14,6 +16,7 @@ from farebox.core.context import Scope
 from farebox.core.errors import BudgetExceeded
 from farebox.core.event import CallEvent, CallRequest, Told, emptied
 from farebox.core.guard import attempt, contained, report
+from farebox.core.identity import new_id
 from farebox.core.money import Money
 from farebox.core.ports import Alarm, Journal
 from farebox.core.usage import Usage
@@ -29,8 +32,9 @@ class Meter:
     Args:
         prices: what things cost.
         estimator: what a call will probably cost.
-        gate: where budgets are booked.
+        gate: where request budgets are booked.
         journal: where events are written.
+        standing: the standing budgets; None: there are none.
         service: name of this program.
         on_gate_error: whether a call goes on when the gate itself fails.
         on_unpriced: whether a hard budget lets a call go whose model has no price; rates: it is booked at those.
@@ -45,6 +49,7 @@ class Meter:
         estimator: Estimator,
         gate: Gate,
         journal: Journal,
+        standing: StandingBudgets | None = None,
         service: str | None = None,
         on_gate_error: str = "allow",
         on_unpriced: str | AssumedRates = "deny",
@@ -54,6 +59,7 @@ class Meter:
         self.biller = Biller(prices, estimator, alarm)
         self.estimator = estimator
         self.gate = gate
+        self.standing = standing or StandingBudgets((), store=MemoryBudgetStore, stored=bool)
         self.journal = journal
         self.service = service
         self.open_calls: set[PaidCall] = set()
@@ -75,11 +81,13 @@ class Meter:
         forecast = call.forecast
         if self._cost_warning is not None and forecast is not None:
             contained("cost warning", self._cost_warning.look, request, forecast.expected_nano)
-        if call.budgets and request.begun:  # by the provider itself: it is charged, and nothing can refuse it any more
-            task = scope.attribution.task_type
-            call.reservation = contained("budget gate", self.gate.reserve, call.budgets, 0, task)
+        if request.begun:  # by the provider itself: it is charged, and nothing can refuse it any more
+            if call.budgets:
+                task = scope.attribution.task_type
+                call.reservation = contained("budget gate", self.gate.reserve, call.budgets, 0, task)
+            call.hold = contained("standing budgets", self._reserve_standing, call)
             self.admit(call)
-        elif not call.budgets or call.reserve():
+        elif not (call.budgets or self.standing.concern(call.started_at)) or call.reserve():
             self.admit(call)
         return call
 
@@ -96,8 +104,11 @@ class Meter:
             BudgetExceeded: a budget cannot pay for it.
         """
         call = self._estimated(request, context.current())
-        if call.budgets and call.reserve() and call.reservation is not None:
-            contained("budget gate", self.gate.settle, call.reservation, 0)
+        if (call.budgets or self.standing.concern(call.started_at)) and call.reserve():
+            if call.reservation is not None:
+                contained("budget gate", self.gate.release, call.reservation)
+            if call.hold is not None:
+                contained("standing budgets", self.standing.release, call.hold, now=time.time_ns())
 
     def record(
         self,
@@ -117,8 +128,8 @@ class Meter:
         scope = context.current()
         call = PaidCall(self, request, scope, started_at or time.time_ns(), None)
         cost = quote or contained("pricing", self.biller.quote, request, usage, None, call.started_at) or FAULT
-        if call.budgets:
-            contained("budget gate", self._charge, call, cost, usage)
+        contained("budget gate", self._charge, call, cost, usage)
+        contained("standing budgets", self._charge_standing, call, cost, usage, tokens=call.tokens(usage) or 0, calls=1)
         event = call.event(usage, (cost, None, None), Ending(status, response_id=response_id, duration_ns=duration_ns))
         contained("event", self.publish, call, event)
         return event
@@ -147,8 +158,12 @@ class Meter:
         if call.is_batch and self.retold.by_lines(call.parent_id):
             event = emptied(event)
         due = self.retold.due(known, event)
-        if call.budgets and (due is None or due):
-            contained("budget gate", self._charge, call, (due, cost[1], cost[2]), usage)
+        more = (due, cost[1], cost[2])
+        if due is None or due:
+            contained("budget gate", self._charge, call, more, usage)
+        tokens, calls = (call.tokens(usage) or 0) - (0 if known is None else known.tokens), int(known is None)
+        if due or tokens or calls:
+            contained("standing budgets", self._charge_standing, call, more, usage, tokens=tokens, calls=calls)
         self.retold.keep(call.id, Known.of(call, usage, event.cost_nano, pending=told.pending), event)
         whole = None if call.is_batch else self.retold.line(call.parent_id)
         if whole is not None:
@@ -189,12 +204,32 @@ class Meter:
             self.journal.append(event)
 
     def reserve(self, call: PaidCall) -> Reservation | None:
-        """Hold what the call will probably cost of every budget; None when the gate failed and calls go on.
+        """Hold what the call will probably cost of every request budget; None when there is none, or the gate failed and calls go on.
 
         Raises:
             BudgetExceeded: a budget cannot pay for it.
         """
+        if not call.budgets:
+            return None
         return attempt(self._reserve, call, on_error=self._gate_failed)
+
+    def hold_standing(self, call: PaidCall) -> None:
+        """Hold it of the standing budgets too, now that request budgets hold it; where one cannot pay, nothing is held anywhere.
+
+        Raises:
+            BudgetExceeded: a standing budget cannot pay for it.
+        """
+        if not self.standing.concern(call.started_at):
+            return
+        try:
+            call.hold = attempt(self._reserve_standing, call, on_error=self._gate_failed)
+        except BaseException as error:
+            held, call.reservation = call.reservation, None
+            if held is not None:
+                self.gate.release(held)
+            if isinstance(error, BudgetExceeded):
+                self.refuse(call, error)
+            raise
 
     def line_up(self, call: PaidCall) -> Waiting | None:
         """A place in the line for a call that was refused, where waiting can help."""
@@ -210,6 +245,32 @@ class Meter:
         if self._alarm is not None:
             contained("alert", self._alarm.tell, REFUSAL, error=refusal)
 
+    def _reserve_standing(self, call: PaidCall) -> str | None:
+        now = time.time_ns()
+        matches = self.standing.matching(call.request, call.scope.attribution, now)
+        if not matches:
+            return None
+        if call.request.begun:
+            self.standing.reserve(call.id, matches, {"usd": 0, "tokens": 0, "calls": 1}, now=now, refusing=False)
+            return call.id
+        nano = self.known_cost(call)
+        for match in matches:
+            if nano is None and match.bounds_money:
+                raise _unpriced(call, match.standing.name, Money.from_nano(match.limit))
+        forecast = call.forecast
+        tokens = 0 if forecast is None else forecast.input_tokens + forecast.output_tokens
+        self.standing.reserve(call.id, matches, {"usd": nano or 0, "tokens": tokens, "calls": 1}, now=now)
+        return call.id
+
+    def _charge_standing(self, call: PaidCall, cost: Quote, usage: Usage | None, *, tokens: int, calls: int) -> None:
+        now = time.time_ns()
+        if not self.standing.concern(now):
+            return
+        matches = self.standing.matching(call.request, call.scope.attribution, now)
+        if matches:
+            amounts = {"usd": self.booked(cost[0], usage, 0) or 0, "tokens": tokens, "calls": calls}
+            self.standing.charge(new_id(now), matches, amounts, calls=calls, at=call.started_at)
+
     def _reserve(self, call: PaidCall) -> Reservation:
         return self.gate.reserve(call.budgets, self._expected(call), call.scope.attribution.task_type)
 
@@ -221,6 +282,18 @@ class Meter:
             raise BudgetExceeded(f"the budget gate failed ({error}), and on_gate_error is 'deny'") from error
 
     def _expected(self, call: PaidCall) -> int:
+        known = self.known_cost(call)
+        if known is not None:
+            return known
+        for budget in call.budgets:
+            if budget.strength != "soft" and budget.account.limit is not None:
+                error = _unpriced(call, budget.name, budget.total_limit, budget.total_spent)
+                budget.refused(error)
+                raise error
+        return 0
+
+    def known_cost(self, call: PaidCall) -> int | None:
+        """Nano-dollars to hold for a call; None when its cost is unknown, and what has a limit must not let it go."""
         request, forecast = call.request, call.forecast
         if forecast is None:
             raise RuntimeError("the call could not be estimated")
@@ -229,28 +302,11 @@ class Meter:
         self.biller.warn_unpriced(request.provider, request.model or "")
         if self._assumed is not None:
             return self._assumed.expected(forecast.input_tokens, forecast.output_tokens)
-        if not self._deny_unpriced:
-            return 0
-        for budget in call.budgets:
-            if budget.strength != "soft" and budget.account.limit is not None:
-                what = (
-                    f"{request.provider} model {request.model!r} has no price"
-                    if request.model
-                    else f"a {request.operation} request to {request.provider} names no model that could be priced before it is sent"
-                )
-                error = BudgetExceeded(
-                    f"{what}, so budget {budget.name or '(unnamed)'} cannot "
-                    "hold its cost. Nothing was sent. Set its price with farebox.set_price, or on_unpriced='allow' to let such "
-                    "calls go uncounted, or use strength='soft'.",
-                    budget=budget.name,
-                    limit=Money.from_nano(budget.account.limit),
-                    spent=budget.total_spent,
-                )
-                budget.refused(error)
-                raise error
-        return 0
+        return None if self._deny_unpriced else 0
 
     def _charge(self, call: PaidCall, cost: Quote, usage: Usage | None) -> None:
+        if not call.budgets:
+            return
         held = self.gate.reserve(call.budgets, 0, call.scope.attribution.task_type)
         self.gate.settle(held, self.booked(cost[0], usage, 0))
         for budget in call.budgets:
@@ -261,3 +317,19 @@ class Meter:
             self.estimator.doubt(call.request, call.scope.attribution.task_type, call.forecast)
         event = call.event(None, (FREE, None, None), Ending(semconv.STATUS_REFUSED, type(refusal).__name__))
         self.publish(call, event)
+
+
+def _unpriced(call: PaidCall, name: str | None, limit: Money | None, spent: Money | None = None) -> BudgetExceeded:
+    request = call.request
+    what = (
+        f"{request.provider} model {request.model!r} has no price"
+        if request.model
+        else f"a {request.operation} request to {request.provider} names no model that could be priced before it is sent"
+    )
+    return BudgetExceeded(
+        f"{what}, so budget {name or '(unnamed)'} cannot hold its cost. Nothing was sent. Set its price with farebox.set_price, "
+        "or on_unpriced='allow' to let such calls go uncounted, or use strength='soft'.",
+        budget=name,
+        limit=limit,
+        spent=spent,
+    )

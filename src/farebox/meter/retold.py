@@ -30,12 +30,14 @@ class Known(msgspec.Struct, gc=False):
     Attributes:
         units: what it used by the last that was told; None when that is not known yet.
         charged: nano-dollars that budgets were charged for it.
+        tokens: tokens that standing budgets were charged for it.
         began: when it began, nanoseconds UTC.
         scope: the scope that it was begun under, while it goes on; None once its usage is known.
     """
 
     units: dict[str, Count] | None
     charged: int
+    tokens: int
     began: int
     scope: Scope | None
 
@@ -45,6 +47,7 @@ class Known(msgspec.Struct, gc=False):
         return cls(
             None if pending else {} if usage is None else usage.units,
             charged or 0,
+            call.tokens(usage) or 0,
             call.started_at,
             call.scope if pending else None,
         )
