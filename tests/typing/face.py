@@ -20,6 +20,15 @@ def budgets() -> Money | None:
         return budget.remaining
 
 
+def standing() -> list[Money | Decimal]:
+    farebox.set_budget(
+        "each", limit=20, window="day Europe/Berlin", per="tenant_id", overrides={"acme": "100", "free": None}
+    )
+    farebox.set_budget("calls", limit={"calls": 500}, window="24h", match={"model": ["gpt-5*"]}, strength="soft")
+    farebox.set_tenant_budget("*", max_hourly_cost=Decimal(1), max_daily_cost=5.5)
+    return [status.remaining for status in farebox.budget_status("each", tenant_id="acme") if not status.over]
+
+
 @farebox.track_budget(1, strength="soft")
 def decorated(count: int) -> str:
     return str(count)

@@ -11,6 +11,7 @@ from farebox.core.errors import ConfigurationError, FareboxError
 
 COMMANDS: Final = {
     "alerts": "farebox.cli.alerts:alerts",
+    "budgets": "farebox.cli.budgets:budgets",
     "demo": "farebox.cli.demo:demo",
     "doctor": "farebox.cli.doctor:doctor",
     "ledger": "farebox.cli.ledger:ledger",
