@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from farebox.budgets.memory_store import MemoryBudgetStore
 from farebox.budgets.sqlite_store import SQLiteBudgetStore
-from farebox.budgets.store import LARGEST, REMEMBERED, Denied, Draw, Kept, Reading
+from farebox.budgets.store import LARGEST, REMEMBERED, RETRIED, Denied, Draw, Kept, Reading
 
 STORES = {"memory": lambda _: MemoryBudgetStore(), "sqlite": lambda path: SQLiteBudgetStore(path / "x.db.budgets")}
 HOUR = 3600 * 10**9
@@ -100,6 +100,17 @@ def test_pieces_before_the_window_count_no_more(store):
     assert reserve(store, "5", draw(amount=20, piece=NOW + 5, since=NOW)) == Denied(0, 0, 100, oldest=NOW)
     assert reserve(store, "5", draw(amount=20, piece=NOW + 5, since=NOW + 1)) is None
     assert standing(store, since=NOW + 4) == [Reading("", 0, 40, 0)]
+
+
+def test_what_was_settled_is_forgotten_after_a_while_and_what_was_charged_later(store):
+    reserve(store, "settled", draw(amount=10))
+    store.settle("settled", {"usd": 10}, now=NOW)
+    reserve(store, "charged", draw(amount=20), expires_at=NOW)
+    store.expire(NOW, nobody)
+    store.expire(NOW + RETRIED, nobody)
+    assert reserve(store, "settled", draw(amount=1)) is None
+    assert standing(store) == [Reading("", 30, 1, 2)]
+    assert store.settle("charged", {"usd": 2}, now=NOW + RETRIED)
 
 
 def test_booking_is_once_whatever_the_limit_and_may_take_back(store):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from farebox.budgets.store import LARGEST, REMEMBERED, Denied, Draw, Kept, Reading
+from farebox.budgets.store import LARGEST, REMEMBERED, RETRIED, Denied, Draw, Kept, Reading
 
 _Key = tuple[str, str, str]
 
@@ -73,7 +73,7 @@ class MemoryBudgetStore:
                 else:
                     piece.spent -= draw.amount
                 piece.spent = min(LARGEST, piece.spent + (draw.amount if amount is None else amount))
-            found.state, found.draws, found.expires_at = "settled", (), now + REMEMBERED
+            found.state, found.draws, found.expires_at = "settled", (), now + RETRIED
             return True
 
     def book(self, booking: str, draws: Sequence[Draw], *, calls: int, now: int) -> None:
@@ -85,7 +85,7 @@ class MemoryBudgetStore:
                 piece = self._piece(draw)
                 piece.spent = min(LARGEST, piece.spent + draw.amount)
                 piece.calls += calls
-            self._holds[booking] = _Hold("", now + REMEMBERED, "settled", ())
+            self._holds[booking] = _Hold("", now + RETRIED, "settled", ())
 
     def expire(self, now: int, dead: Callable[[str], bool]) -> int:
         """See the port."""

@@ -18,8 +18,11 @@ UNITS: Final = ("usd", "tokens", "calls")
 LARGEST: Final = 2**57
 """A count stays at most here, which is above every limit: the sum of a rolling window's pieces must fit 64 bits."""
 
+RETRIED: Final = 600 * 10**9
+"""Nanoseconds that what was settled or booked is known by its id, so that asking again changes nothing."""
+
 REMEMBERED: Final = 86_400 * 10**9
-"""Nanoseconds that a hold which was settled or charged is known by its id, so that settling it again changes nothing."""
+"""Nanoseconds that a hold which was charged can still be settled, and that pieces stay which count no more."""
 
 
 class Draw(msgspec.Struct, frozen=True, array_like=True, gc=False):
