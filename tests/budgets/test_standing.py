@@ -169,6 +169,11 @@ def test_holds_of_dead_processes_are_charged_while_others_work(store, monkeypatc
 class Failing(MemoryBudgetStore):
     fails = False
 
+    def reserve(self, *given, **named):
+        if self.fails:
+            raise LedgerError("locked")
+        return super().reserve(*given, **named)
+
     def settle(self, *given, **named):
         if self.fails:
             raise LedgerError("locked")
@@ -185,6 +190,22 @@ def test_what_a_failing_store_could_not_settle_is_settled_by_whoever_comes_next(
     store.fails = False
     spend(budgets, "2", 0.9)
     assert status(budgets.active, store, NOON)[0].spent == Money.from_nano(1)
+
+
+def test_a_call_that_the_store_could_not_hold_is_booked_when_it_ends_and_forgotten_when_it_is_refused():
+    store = Failing()
+    budgets = made(store, budget_row("a", limit=1, window="day"))
+    store.fails = True
+    for hold in ("sent", "refused"):
+        with pytest.raises(LedgerError):
+            spend(budgets, hold, 0.5)
+        assert budgets.is_unheld(hold)
+    budgets.release("refused", now=NOON)
+    store.fails = False
+    budgets.settle("sent", {"usd": DOLLAR // 4}, now=NOON)
+    assert not budgets.is_unheld("sent")
+    (one,) = status(budgets.active, store, NOON)
+    assert (one.spent, one.held, one.calls) == (Money("0.25"), 0, 1)
 
 
 def test_a_finaliser_inside_the_store_waits_for_nobody(store):

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 
 import farebox
 from farebox import runtime
+from farebox.core import guard
 from farebox.core.errors import BudgetExceeded, ConfigurationError
 from farebox.core.money import Money
 from farebox.testing import FakeProvider
@@ -149,10 +153,9 @@ def test_settings_have_budgets_and_the_program_wins_over_them(provider, monkeypa
 
 @pytest.mark.parametrize("policy", ["allow", "deny"])
 def test_a_store_that_fails_follows_on_gate_error(provider, one_call, policy):
-    from farebox.core import guard
-
     farebox.instrument(on_gate_error=policy)
     farebox.set_budget("all", limit=one_call * 10, window="day")
+    guard.raise_faults(enabled=False)
     Path(runtime.current().budgets.path).write_bytes(b"no database at all, and long enough to be read as one" * 20)
     with provider.openai_client(max_retries=0) as client:
         if policy == "deny":
@@ -162,6 +165,24 @@ def test_a_store_that_fails_follows_on_gate_error(provider, one_call, policy):
         else:
             ask(client)
     assert any(kind.startswith("budget gate") for kind in guard.faults)
+
+
+def test_a_call_that_went_while_the_store_was_locked_is_counted_afterwards(provider, one_call, monkeypatch):
+    monkeypatch.setattr("farebox.budgets.sqlite_store.SQLiteBudgetStore.__init__.__kwdefaults__", {"busy_timeout": 0.1})
+    farebox.instrument()
+    farebox.set_budget("all", limit=one_call * 10, window="day")
+    guard.raise_faults(enabled=False)
+    with provider.openai_client(max_retries=0) as client:
+        ask(client)
+        with contextlib.closing(sqlite3.connect(runtime.current().budgets.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            began = time.monotonic()
+            ask(client)
+            assert time.monotonic() - began < 5
+            other.execute("ROLLBACK")
+        ask(client)
+    (status,) = farebox.budget_status("all")
+    assert (status.spent, status.held, status.calls) == (billed(provider), 0, 3)
 
 
 def test_a_model_without_a_price_is_refused_where_money_has_a_limit(provider):

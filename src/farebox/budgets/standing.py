@@ -19,6 +19,7 @@ from farebox.budgets.refusal import refusal
 from farebox.budgets.store import UNITS, BudgetStore, Draw, Kept, bounded
 from farebox.core.context import Attribution
 from farebox.core.event import CallRequest
+from farebox.core.guard import attempt
 from farebox.core.windows import Window
 
 HOLD: Final = 3600 * 10**9
@@ -112,6 +113,7 @@ class StandingBudgets:
         self._own = {row.name: Standing(row, zone) for row in rows}
         self._bound: dict[str, Standing] = {}
         self._next_look = self._next_sweep = 0
+        self._unheld: dict[str, list[Draw]] = {}
         self._shown: dict[str, BudgetRow] = {}
         self._finished: deque[Callable[[BudgetStore], object]] = deque(maxlen=_UNSETTLED_AT_MOST)
         self._thread = threading.local()
@@ -129,10 +131,14 @@ class StandingBudgets:
 
     def matching(self, request: CallRequest, attribution: Attribution, now: int) -> list[Match]:
         """The budgets that a call falls under, in the order in which they are booked: by name, the same in every process."""
+        unread = None
         if now >= self._next_look:
-            self.look(now)
+            unread = attempt(self.look, now, on_error=_as_it_is)
         found = [standing.falls(request, attribution) for standing in self.active]
-        return [match for match in found if match is not None]
+        matches = [match for match in found if match is not None]
+        if unread is not None and not matches:
+            raise unread  # with a match, the reserve that follows says whether the store fails, and remembers the call
+        return matches
 
     def look(self, now: int) -> None:
         """Read the rows that bind every process."""
@@ -161,6 +167,7 @@ class StandingBudgets:
             LedgerError: the store failed.
         """
         draws = [match.draw(amounts, now, refusing=refusing) for match in matches]
+        self._unheld[hold] = draws
         if now >= self._next_sweep:
             self._next_sweep = now + SWEEP
             self.sweep(now)
@@ -168,16 +175,27 @@ class StandingBudgets:
         denied = self._ask(
             lambda store: store.reserve(hold, draws, owner=this_process(), now=now, expires_at=now + self._hold)
         )
+        del self._unheld[hold]
         if denied is not None:
             raise refusal(matches[denied.place].standing, draws[denied.place], denied)
 
+    def is_unheld(self, hold: str) -> bool:
+        """Whether the store failed when it was asked to hold this; `settle` books it all the same."""
+        return hold in self._unheld
+
     def settle(self, hold: str, actual: Mapping[str, int | None], *, now: int) -> None:
         """Replace a hold by what the call took; None: nobody knows. A store that fails is asked again by whoever comes next."""
+        unheld = self._unheld.pop(hold, None)
+        if unheld is not None:
+            took = [_took(draw, actual.get(draw.unit)) for draw in unheld]
+            self._finish(functools.partial(_book, hold, took, 1, now))
+            return
         self._finish(functools.partial(_settle, hold, actual, now))
 
     def release(self, hold: str, *, now: int) -> None:
         """Give a hold back: nothing was sent."""
-        self._finish(functools.partial(_release, hold, now))
+        if self._unheld.pop(hold, None) is None:
+            self._finish(functools.partial(_release, hold, now))
 
     def charge(
         self, booking: str, matches: Sequence[Match], amounts: Mapping[str, int], *, calls: int, at: int
@@ -233,6 +251,14 @@ class StandingBudgets:
         """What binds every process wins over what this one says."""
         rows = {**self._own, **self._bound}
         self.active = tuple(rows[name] for name in sorted(rows))
+
+
+def _as_it_is(error: Exception) -> Exception:
+    return error
+
+
+def _took(draw: Draw, actual: int | None) -> Draw:
+    return draw if actual is None else msgspec.structs.replace(draw, amount=bounded(actual))
 
 
 def _settle(hold: str, actual: Mapping[str, int | None], now: int, store: BudgetStore) -> None:

@@ -223,7 +223,13 @@ class Meter:
             return
         try:
             call.hold = attempt(self._reserve_standing, call, on_error=self._gate_failed)
+            if call.hold is None and self.standing.is_unheld(
+                call.id
+            ):  # the store failed and the call goes on: it is booked then
+                call.hold = call.id
         except BaseException as error:
+            if self.standing.is_unheld(call.id):
+                self.standing.release(call.id, now=call.started_at)
             held, call.reservation = call.reservation, None
             if held is not None:
                 self.gate.release(held)
