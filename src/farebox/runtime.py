@@ -387,7 +387,7 @@ def _reopen() -> None:
 
 def _after_fork_in_child() -> None:
     _reopen()
-    _state.lock, _state.opening = threading.RLock(), threading.RLock()
+    _state.lock, _state.opening, _state.budgets.lock = threading.RLock(), threading.RLock(), threading.Lock()
     gate.renew(os.getpid())
     for runtime in (*_state.retired, _state.runtime):
         if runtime is not None:
