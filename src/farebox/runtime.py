@@ -20,6 +20,7 @@ from farebox.alerts.claims import Claims, claims_path
 from farebox.alerts.dispatcher import Alerts, LateAlarm
 from farebox.budgets.gate import Gate
 from farebox.budgets.place import BudgetPlace, ProgramBudgets
+from farebox.budgets.telling import Booked
 from farebox.config import Settings
 from farebox.core.alert import JOURNAL, Alert
 from farebox.core.errors import ConfigurationError
@@ -63,7 +64,7 @@ class Runtime:
             wake=lambda: self.maintenance.wake(),  # noqa: PLW0108 - it is made below, around these alerts
             service=settings.service,
         )
-        self.maintenance = Maintenance(price_jobs(settings.prices, prices_changed), errand=self.alerts.work)
+        self.maintenance = Maintenance(price_jobs(settings.prices, prices_changed), errand=self._errand)
         for function in _state.callbacks:
             self.alerts.listen(function)
         self.recorder = Recorder(
@@ -76,6 +77,8 @@ class Runtime:
             alarm=self.alerts,
         )
         self.budgets = BudgetPlace(budgets_path(self.ledger_path), settings, _state.budgets, _known)
+        self._booked = Booked(self.budgets.store, self.maintenance.wake)
+        self.budgets.standing.booked = self._booked.note
         self.meter = Meter(
             prices=prices,
             estimator=Estimator(prices, assumed_output_tokens=settings.assumed_output_tokens),
@@ -88,6 +91,12 @@ class Runtime:
             warn_above=settings.warn_above,
             alarm=self.alerts,
         )
+
+    def _errand(self) -> float | None:
+        """What the maintenance thread does when it is woken: look at standing budgets, then send alerts."""
+        later = contained("alert", self._booked.tell, self.alerts, time.time_ns())
+        soon = self.alerts.work()
+        return soon if later is None else later if soon is None else min(soon, later)
 
     def open_ledger(self, path_or_url: str | os.PathLike[str] | None, *, read_only: bool) -> Ledger:
         """Open a ledger; unless read-only, first bring in what this process and dead ones left in journals."""
@@ -110,6 +119,7 @@ class Runtime:
     def finish(self, timeout: float, *, keep_journal: bool = False) -> bool:
         """Bring everything into the ledger and send every alert; False when `timeout` seconds were not enough for both."""
         deadline = time.monotonic() + timeout
+        contained("alert", self._booked.tell, self.alerts, time.time_ns())
         done = self.recorder.flush(timeout) if keep_journal else self.recorder.close(timeout)
         return self.alerts.flush(max(0.0, deadline - time.monotonic())) and done
 

@@ -95,6 +95,10 @@ class StandingBudgets:
         stored: whether a store is there that other processes may have written rows to.
         zone: the time zone of windows that name none.
         hold: nanoseconds after which a hold is charged.
+
+    Attributes:
+        active: the rows in force.
+        booked: called with what a call was booked in, and when.
     """
 
     def __init__(
@@ -117,6 +121,8 @@ class StandingBudgets:
         self._shown: dict[str, BudgetRow] = {}
         self._finished: deque[Callable[[BudgetStore], object]] = deque(maxlen=_UNSETTLED_AT_MOST)
         self._thread = threading.local()
+        self._held: dict[str, Sequence[Match]] = {}
+        self.booked: Callable[[Sequence[Match], int], object] = _nothing
         self.active: tuple[Standing, ...] = ()
         self._choose()
 
@@ -176,7 +182,9 @@ class StandingBudgets:
             lambda store: store.reserve(hold, draws, owner=this_process(), now=now, expires_at=now + self._hold)
         )
         del self._unheld[hold]
+        self._held[hold] = matches
         if denied is not None:
+            del self._held[hold]
             raise refusal(matches[denied.place].standing, draws[denied.place], denied)
 
     def is_unheld(self, hold: str) -> bool:
@@ -185,15 +193,17 @@ class StandingBudgets:
 
     def settle(self, hold: str, actual: Mapping[str, int | None], *, now: int) -> None:
         """Replace a hold by what the call took; None: nobody knows. A store that fails is asked again by whoever comes next."""
-        unheld = self._unheld.pop(hold, None)
+        unheld, matches = self._unheld.pop(hold, None), self._held.pop(hold, ())
         if unheld is not None:
             took = [_took(draw, actual.get(draw.unit)) for draw in unheld]
             self._finish(functools.partial(_book, hold, took, 1, now))
             return
         self._finish(functools.partial(_settle, hold, actual, now))
+        self.booked(matches, now)
 
     def release(self, hold: str, *, now: int) -> None:
         """Give a hold back: nothing was sent."""
+        self._held.pop(hold, None)
         if self._unheld.pop(hold, None) is None:
             self._finish(functools.partial(_release, hold, now))
 
@@ -204,6 +214,7 @@ class StandingBudgets:
         draws = [match.draw(amounts, at, refusing=False) for match in matches]
         self._show(matches)
         self._finish(functools.partial(_book, booking, draws, calls, at))
+        self.booked(matches, at)
 
     def sweep(self, now: int) -> int:
         """Charge the holds of dead processes. Returns how many there were."""
@@ -251,6 +262,10 @@ class StandingBudgets:
         """What binds every process wins over what this one says."""
         rows = {**self._own, **self._bound}
         self.active = tuple(rows[name] for name in sorted(rows))
+
+
+def _nothing(_matches: Sequence[Match], _now: int) -> None:
+    """Nobody wants to know."""
 
 
 def _as_it_is(error: Exception) -> Exception:
