@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from flat import request
 
 from farebox import scopes
+from farebox.budget_settings import budget_row
 from farebox.budgets.budget import Budget
+from farebox.budgets.memory_store import MemoryBudgetStore
+from farebox.budgets.standing import StandingBudgets
+from farebox.core.errors import BudgetExceeded
 from farebox.core.event import LINE_BY_LINE, CallRequest, Told
 from farebox.core.usage import Usage
 
@@ -142,3 +148,60 @@ def test_what_was_inferred_from_an_answer_is_an_estimate(meter, journal):
 def test_a_rough_usage_without_a_price_stays_unpriced(meter, journal):
     meter.open(request("unknown")).settle(used(10), rough=True)
     assert journal.events[0].cost_nano is None
+
+
+def counted(meter):
+    """What budgets of money, tokens and calls have counted, over all time."""
+    standing = meter.standing
+    readings = [standing._store().read(one.name, one.terms, 0) for one in standing.active]
+    return {
+        one.name: (sum(r.spent for r in read), sum(r.held for r in read))
+        for one, read in zip(standing.active, readings, strict=True)
+    }
+
+
+@pytest.fixture
+def standing(meter):
+    store = MemoryBudgetStore()
+    meter.standing = StandingBudgets(
+        [
+            budget_row("money", limit=1, window="month"),
+            budget_row("tokens", limit={"tokens": 10**6}, window="day"),
+            budget_row("calls", limit={"calls": 10}, window="24h"),
+        ],
+        store=lambda: store,
+        stored=lambda: False,
+    )
+
+
+def test_standing_budgets_are_charged_the_difference_of_background_work(meter, standing):
+    now = time.time_ns() // 10**9
+    call = meter.open(request())
+    held = counted(meter)["tokens"][1]
+    assert counted(meter) == {"money": (0, 276), "tokens": (0, held), "calls": (0, 1)}
+    call.settle(None, key="resp_1", created=now, pending=True)
+    assert counted(meter) == {"money": (276, 0), "tokens": (held, 0), "calls": (1, 0)}
+    for _ in range(2):
+        meter.tell(Told("resp_1", CallRequest("openai", "chat", "responses", "m"), used(10, 20), "m", created=now))
+    assert counted(meter) == {"money": (50, 0), "tokens": (30, 0), "calls": (1, 0)}
+
+
+@pytest.mark.parametrize("first", ["whole", "lines"])
+def test_standing_budgets_count_the_lines_of_a_batch_in_its_place(meter, standing, first):
+    whole = told("batch_1", used(30, 30), operation="batch", group="file_1")
+    lines = [told(f"line_{number}", used(10, 10), group="file_1") for number in range(3)]
+    for one in (whole, *lines) if first == "whole" else (*lines, whole):
+        meter.tell(one)
+    assert (counted(meter)["money"], counted(meter)["tokens"]) == ((90, 0), (60, 0))
+
+
+def test_a_call_that_was_cut_is_charged_as_its_event_is_and_a_refused_one_is_not(meter, journal, standing):
+    meter.open(request()).settle(None, status="cancelled")
+    meter.open(request()).settle(None, status="error", billable=False)
+    assert [event.cost_nano for event in journal.events] == [276, 0]
+    assert counted(meter)["money"] == (276, 0)
+    meter.standing.set(budget_row("calls", limit={"calls": 2}, window="24h"))
+    with pytest.raises(BudgetExceeded, match="'calls'"):
+        meter.open(request())
+    assert (journal.events[-1].status, journal.events[-1].cost_nano) == ("refused", 0)
+    assert counted(meter)["money"] == (276, 0)

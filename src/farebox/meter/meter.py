@@ -161,11 +161,12 @@ class Meter:
         more = (due, cost[1], cost[2])
         if due is None or due:
             contained("budget gate", self._charge, call, more, usage)
-        tokens, calls = (call.tokens(usage) or 0) - (0 if known is None else known.tokens), int(known is None)
+        whole = None if call.is_batch else self.retold.line(call.parent_id)
+        tokens = _tokens_due(event, known, whole)
+        calls = int(known is None)
         if due or tokens or calls:
             contained("standing budgets", self._charge_standing, call, more, usage, tokens=tokens, calls=calls)
         self.retold.keep(call.id, Known.of(call, usage, event.cost_nano, pending=told.pending), event)
-        whole = None if call.is_batch else self.retold.line(call.parent_id)
         if whole is not None:
             contained("event", self.publish, call, emptied(whole))
         contained("event", self.publish, call, event)
@@ -323,6 +324,12 @@ class Meter:
             self.estimator.doubt(call.request, call.scope.attribution.task_type, call.forecast)
         event = call.event(None, (FREE, None, None), Ending(semconv.STATUS_REFUSED, type(refusal).__name__))
         self.publish(call, event)
+
+
+def _tokens_due(event: CallEvent, known: Known | None, whole: CallEvent | None) -> int:
+    """Tokens to charge: what it used more than was charged for it, less what was charged for the batch that it is the first line of."""
+    due = (event.input_tokens or 0) + (event.output_tokens or 0) - (0 if known is None else known.tokens)
+    return due if whole is None else due - (whole.input_tokens or 0) - (whole.output_tokens or 0)
 
 
 def _unpriced(call: PaidCall, name: str | None, limit: Money | None, spent: Money | None = None) -> BudgetExceeded:
