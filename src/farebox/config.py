@@ -233,31 +233,48 @@ def load(arguments: Mapping[str, Any], *, environment: Mapping[str, str], direct
         ConfigurationError: a name or value cannot be used; the message says where it stands and what would do.
         TypeError: an argument is no setting, as for any function.
     """
-    values: dict[str, Any] = {}
-    source, table = _read_file(directory)
-    for name, value in table.items():
-        if name not in PARSERS:
-            raise ConfigurationError(f"{source}: {name!r} is not a setting{_suggestion(name)}")
-        values[name] = _parse(name, value, source=str(source))
-    _warn_of_misspelt(environment)
-    for name in PARSERS:
-        variable = f"FAREBOX_{name.upper()}"
-        if variable in environment:
-            values[name] = _parse(name, environment[variable], source=variable)
-    for name, value in arguments.items():
-        if name not in PARSERS:
-            raise TypeError(f"{name!r} is not a setting{_suggestion(name)}")
-        values[name] = _parse(name, value, source="argument")
-    return Settings(**values)
+    found = _gather(arguments, environment, directory)
+    return Settings(**{name: value for name, (value, _source) in found.items()})
 
 
 def from_process(arguments: Mapping[str, Any]) -> Settings:
     """Settings of this process: its environment and its working directory."""
+    return load(arguments, environment=os.environ, directory=_directory())
+
+
+def sources(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Where each setting of this process comes from: "argument", a variable, a file, or "default"."""
+    found = _gather(arguments, os.environ, _directory())
+    return {name: found[name][1] if name in found else "default" for name in PARSERS}
+
+
+def _directory() -> Path:
     try:
-        directory = Path.cwd()
+        return Path.cwd()
     except FileNotFoundError:  # somebody removed it: then no file of ours is in it
-        directory = Path(os.devnull)
-    return load(arguments, environment=os.environ, directory=directory)
+        return Path(os.devnull)
+
+
+def _gather(
+    arguments: Mapping[str, Any], environment: Mapping[str, str], directory: Path
+) -> dict[str, tuple[Any, str]]:
+    """What is set, and where; a stronger source replaces a weaker one."""
+    found: dict[str, tuple[Any, str]] = {}
+    source, table = _read_file(directory)
+    for name, value in table.items():
+        if name not in PARSERS:
+            raise ConfigurationError(f"{source}: {name!r} is not a setting{_suggestion(name)}")
+        found[name] = _parse(name, value, source=str(source)), str(source)
+    _warn_of_misspelt(environment)
+    for name in PARSERS:
+        variable = f"FAREBOX_{name.upper()}"
+        if variable in environment:
+            found[name] = _parse(name, environment[variable], source=variable), variable
+    for name, value in arguments.items():
+        if name not in PARSERS:
+            raise TypeError(f"{name!r} is not a setting{_suggestion(name)}")
+        found[name] = _parse(name, value, source="argument"), "argument"
+    return found
 
 
 def _parse(name: str, value: object, *, source: str) -> Any:

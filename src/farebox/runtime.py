@@ -301,6 +301,11 @@ def listen(function: Callable[[Alert], object]) -> None:
                 _state.runtime.alerts.listen(function)
 
 
+def setting_sources() -> dict[str, str]:
+    """Where each setting comes from; see `config.sources`."""
+    return config.sources(_state.arguments)
+
+
 def hook_states() -> list[Any] | None:
     """How the hooks stand that this process has in force; None when it has none."""
     with _state.lock:

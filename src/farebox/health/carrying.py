@@ -22,9 +22,7 @@ def carrying(*, threads: bool) -> Section:
         threads: the setting `threads`.
     """
     found = _probe(threads=threads)
-    rows: tuple[dict[str, Any], ...] = tuple(
-        {"work started in": what, "keeps its scope": "yes" if kept else "no"} for what, kept in found.items()
-    )
+    rows: tuple[dict[str, Any], ...] = tuple({"started_in": what, "keeps_scope": kept} for what, kept in found.items())
     findings = [
         Finding(
             "warning",
@@ -40,7 +38,8 @@ def carrying(*, threads: bool) -> Section:
         for name in ("gevent", "eventlet")
         if name in sys.modules
     ]
-    return Section("Context", rows, tuple(findings))
+    told = ", ".join(f"{what} {'keeps' if kept else 'loses'} budget and tenant" for what, kept in found.items())
+    return Section("context", "Threads", told, rows, tuple(findings))
 
 
 def _probe(*, threads: bool) -> dict[str, bool]:

@@ -30,12 +30,16 @@ class Section(msgspec.Struct, frozen=True):
     """One part of an examination.
 
     Attributes:
-        name: what it looked at.
+        key: its name for programs.
+        name: what it looked at, for people.
+        told: the facts in a few words.
         rows: facts, each a mapping with the same keys in every row.
         findings: what is the matter.
     """
 
+    key: str
     name: str
+    told: str = ""
     rows: tuple[dict[str, Any], ...] = ()
     findings: tuple[Finding, ...] = ()
 

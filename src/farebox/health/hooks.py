@@ -10,13 +10,14 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from typing import Any, Final
 
 from farebox.core.guard import attempt
 from farebox.health.finding import Finding, Section
 from farebox.instruments.hook import HookState, Instrument
-from farebox.instruments.patching import WireOptions, install, layers
+from farebox.instruments.patching import WireOptions, install
 from farebox.instruments.registry import INSTRUMENTS
 
 PAST: Final = (
@@ -66,6 +67,8 @@ METHODS: Final = (
 """Methods above our hooks that others wrap."""
 
 
+_DEEPEST: Final = 32
+
 OFFLINE: Final = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
 """Variables that keep an SDK from fetching something when it is imported."""
 
@@ -77,15 +80,11 @@ def sdks(states: Sequence[HookState] | None) -> Section:
         states: of the hooks that are in force in this process; None: hooks are put in force to look, and removed again.
     """
     findings: list[Finding] = []
-    before = {name: os.environ.get(name) for name in OFFLINE}
-    os.environ.update(OFFLINE)
-    for name in INSTRUMENTS:
-        _import(INSTRUMENTS[name], findings)
-    for name, value in before.items():
-        if value is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = value
+    with _offline():
+        wanted = None if states is None else {state.instrument for state in states}
+        for name in INSTRUMENTS:
+            if wanted is None or name in wanted:
+                _import(INSTRUMENTS[name], findings)
     if states is None:
         looked = install((), meter=lambda: None, options=WireOptions())
         states = looked.states()
@@ -94,7 +93,25 @@ def sdks(states: Sequence[HookState] | None) -> Section:
     else:
         findings += _others()
     rows = tuple(_row(state) for state in states if _counts(state))
-    return Section("SDKs and hooks", rows, tuple(findings) + tuple(_of_states(states)))
+    versions = sorted({f"{row['sdk']} {row['version']}" for row in rows})
+    hooked = sum(row["state"] == "hooked" for row in rows)
+    told = f"{', '.join(versions)}: {hooked} of {len(rows)} hooks are in place" if rows else "no SDK is installed"
+    return Section("hooks", "SDKs and hooks", told, rows, (*findings, *_of_states(states)))
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Keep SDKs from fetching something while they are imported."""
+    before = {name: os.environ.get(name) for name in OFFLINE}
+    os.environ.update(OFFLINE)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def past() -> Section:
@@ -103,7 +120,7 @@ def past() -> Section:
     for distribution, what in PAST:
         version = attempt(metadata.version, distribution, on_error=lambda _error: None)
         if version is not None:
-            rows.append({"library": distribution, "version": version, "not metered": what})
+            rows.append({"library": distribution, "version": version, "not_metered": what})
             findings.append(
                 Finding(
                     "note",
@@ -112,7 +129,8 @@ def past() -> Section:
                     "Book them with farebox.record_call, if the program makes any.",
                 )
             )
-    return Section("Libraries that go past the SDKs", tuple(rows), tuple(findings))
+    told = ", ".join(f"{row['library']} {row['version']}" for row in rows) or "none of those that are known"
+    return Section("past", "Libraries that go past the SDKs", told, tuple(rows), tuple(findings))
 
 
 def _import(instrument: Instrument, findings: list[Finding]) -> None:
@@ -147,7 +165,7 @@ def _counts(state: HookState) -> bool:
 
 def _row(state: HookState) -> dict[str, Any]:
     return {
-        "SDK": state.distribution,
+        "sdk": state.distribution,
         "version": state.version or "",
         "function": state.target,
         "state": state.state,
@@ -161,7 +179,8 @@ def _of_states(states: Sequence[HookState]) -> Iterator[Finding]:
         yield Finding(
             "unseen",
             state.distribution,
-            f"{state.target} is {state.state} in {state.distribution} {state.version}: what passes it is not metered. {state.detail}",
+            f"{state.target} is {state.state} in {state.distribution} {state.version}: what passes it is not metered"
+            + (f" ({state.detail})." if state.state == "faulty" else "."),
             f"Use a release of {state.distribution} that farebox was tested with, and report this one.",
         )
     if not any(state.state == "hooked" for state in states):
@@ -179,20 +198,31 @@ def _others() -> Iterator[Finding]:
     seen: set[tuple[str, str]] = set()
     for name, module, attribute in (*places, *METHODS):
         function = _function(module, attribute)
-        purposes = [layer.hook.around for layer in layers(function)]
-        if len(purposes) > len({id(purpose) for purpose in purposes}):
+        times = sum(1 for layer in _ours(function) if layer.hook.around is None)
+        if times > 1:
             yield Finding(
                 "unseen",
                 name,
-                f"{module}:{attribute} is hooked {len(purposes)} times by farebox: calls may be counted twice.",
-                "Do not reload or copy farebox's modules; restart the program.",
+                f"{module}:{attribute} is hooked {times} times by farebox: calls are counted more than once.",
+                "Install farebox once, do not reload its modules, and restart the program.",
             )
-        for who in _wrappers(function):
+        for who in _wrappers(function, INSTRUMENTS[name].package.partition(".")[0]):
             if (name, who) not in seen:
                 seen.add((name, who))
                 yield Finding(
                     "note", name, f"{who} wraps functions of {name} as well; calls are metered once all the same."
                 )
+
+
+def _ours(function: Any) -> Iterator[Any]:
+    """Layers of farebox around a function: of this one, and of any other copy of it in the process, whose classes are not ours."""
+    seen: list[Any] = []
+    for wrapper in _chain(function):
+        # Another patcher's wrapper may hand the attribute on, so a layer is met several times.
+        layer = getattr(wrapper, "_self_farebox", None)
+        if hasattr(layer, "hook") and not any(layer is other for other in seen):
+            seen.append(layer)
+            yield layer
 
 
 def _function(module: str, attribute: str) -> Any:
@@ -203,12 +233,18 @@ def _function(module: str, attribute: str) -> Any:
     return None if found is None else vars(found).get(name)
 
 
-def _wrappers(function: Any) -> Iterator[str]:
-    for _ in range(32):
+def _wrappers(function: Any, own: str) -> Iterator[str]:
+    """Whose wrappers stand around a function of the package `own`."""
+    for wrapper in _chain(function):
+        top = str(getattr(getattr(wrapper, "_self_wrapper", wrapper), "__module__", "")).partition(".")[0]
+        if top in METERS and top != own:
+            yield METERS[top]
+
+
+def _chain(function: Any) -> Iterator[Any]:
+    """A function and what it wraps, as far as its patchers keep `__wrapped__`."""
+    for _ in range(_DEEPEST):
         if function is None:
             return
-        wrapper = getattr(function, "_self_wrapper", function)
-        top = str(getattr(wrapper, "__module__", "")).partition(".")[0]
-        if top in METERS:
-            yield METERS[top]
+        yield function
         function = getattr(function, "__wrapped__", None)

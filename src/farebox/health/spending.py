@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import date
 from typing import Any, Final
 
-from farebox.core import guard
+from farebox.core import guard, semconv
 from farebox.core.guard import attempt
 from farebox.health.finding import Finding, Section
 from farebox.ledger.locate import Location
@@ -19,8 +19,8 @@ _DAYS: Final = 30
 _DAY_NS: Final = 86_400_000_000_000
 
 
-def unpriced(where: Location) -> Section:
-    """Models whose calls had no price in the last 30 days."""
+def costs(where: Location) -> Section:
+    """How well the costs of the last 30 days are known: models without a price, and how much is estimated or lost."""
     found = attempt(_groups, where, on_error=lambda _error: [])
     rows: tuple[dict[str, Any], ...] = tuple(
         {"provider": group["provider"], "model": group["model"], "calls": group["calls"], "unpriced": group["unpriced"]}
@@ -36,19 +36,42 @@ def unpriced(where: Location) -> Section:
         )
         for row in rows
     ]
-    calls, estimated = (sum(group[name] for group in found) for name in ("calls", "estimated"))
+    calls, unknown, estimated, lost = (sum(group[name] for group in found) for name in _SUMS)
     if estimated:
-        share = 100 * estimated / calls
-        text = f"{estimated} of {calls} calls ({share:.1f} %) are estimates: cut, cancelled or timed out before their usage came."
+        text = f"{_share(estimated, calls)} are estimates: cut, cancelled or timed out before their usage came."
         findings.append(Finding("note", "estimates", text))
-    return Section(f"Costs of the last {_DAYS} days", rows, tuple(findings))
+    if lost:
+        text = f"{_share(lost, calls)} were in flight when their process died; their cost is estimated."
+        findings.append(Finding("note", "lost", text))
+    told = (
+        f"{calls:,} calls, {unknown:,} without a price, {estimated:,} estimated, {lost:,} lost" if calls else "no calls"
+    )
+    return Section("costs", f"Costs of the last {_DAYS} days", told, rows, tuple(findings))
+
+
+_SUMS: Final = ("calls", "unpriced", "estimated", "lost")
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,} calls ({100 * part / whole:.1f} %)"
 
 
 def _groups(where: Location) -> list[dict[str, Any]]:
+    """Sums by provider and model, with those of the status `lost` beside them; refused calls were never sent."""
     if where.scheme == "sqlite" and not where.path.exists():
         return []
     with closing(open_ledger(where, read_only=True)) as opened:
-        return opened.by("provider", "model", since=time.time_ns() - _DAYS * _DAY_NS)
+        rows = opened.by("provider", "model", "status", since=time.time_ns() - _DAYS * _DAY_NS)
+    groups: dict[tuple[Any, Any], dict[str, Any]] = {}
+    for row in rows:
+        if row["status"] == semconv.STATUS_REFUSED:
+            continue
+        name = row["provider"], row["model"]
+        group = groups.setdefault(name, {"provider": name[0], "model": name[1], **dict.fromkeys(_SUMS, 0)})
+        for measure in _SUMS[:3]:
+            group[measure] += row[measure] or 0
+        group["lost"] += row["calls"] if row["status"] == semconv.STATUS_LOST else 0
+    return list(groups.values())
 
 
 def book() -> Section:
@@ -65,7 +88,9 @@ def book() -> Section:
                 "Run farebox prices update, or set prices.auto_update = 'weekly'.",
             ),
         )
-    return Section("Prices", ({"book": current.hash, "published": current.as_of, "days old": days},), findings)
+    row = {"book": current.hash, "published": current.as_of, "days_old": days}
+    told = f"book {current.hash} of {current.as_of}, {days} days old"
+    return Section("prices", "Prices", told, (row,), findings)
 
 
 def faults() -> Section:
@@ -80,4 +105,5 @@ def faults() -> Section:
         )
         for row in rows
     ]
-    return Section("Faults in this process", rows, tuple(findings))
+    told = ", ".join(f"{row['fault']} ({row['times']})" for row in rows) or "none"
+    return Section("faults", "Faults of farebox in this process", told, rows, tuple(findings))

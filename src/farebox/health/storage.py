@@ -1,4 +1,4 @@
-"""The ledger and the journals beside it: whether calls can be written, and whether any were lost. May import ledger, journal and core."""
+"""The ledger: there, writable, sound. May import ledger and core."""
 
 from __future__ import annotations
 
@@ -8,110 +8,83 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
-from farebox.core.errors import LedgerError
+from farebox.core.errors import FareboxError
+from farebox.core.guard import attempt
 from farebox.health.finding import Finding, Section
-from farebox.journal import Journal, layout
-from farebox.journal.recover import claim
-from farebox.ledger.locate import Location, journal_directory
+from farebox.health.settings import harmless
+from farebox.ledger.locate import SCHEMA_VERSION, Location
 from farebox.ledger.registry import open_ledger
 
 _CHECKED_AT_ONCE: Final = 64_000_000
 """Bytes of a ledger that is checked as a whole; `farebox ledger check` does it for larger ones, which takes minutes."""
 
+_SHOWN_AT_MOST: Final = 3
+
 
 def ledger(where: Location) -> Section:
-    """The ledger file: there, writable, sound."""
-    row: dict[str, Any] = {"ledger": str(where.path), "engine": where.scheme}
-    try:
-        where.check()
-        if where.scheme == "sqlite" and not where.path.exists():
-            finding = _not_writable(where.path)
-            note = Finding("note", "ledger", f"{where.path} is not there yet: the first call makes it.")
-            return Section("Ledger", (row,), (finding or note,))
-        row["bytes"] = where.path.stat().st_size
-        with closing(open_ledger(where, read_only=True)) as opened:
-            row["calls"] = opened.summary().calls
-            check = getattr(opened, "check", None)
-            problems = check() if check is not None and row["bytes"] <= _CHECKED_AT_ONCE else []
-    except LedgerError as error:
-        return Section("Ledger", (row,), (Finding("unseen", "ledger", f"The ledger cannot be used: {error}"),))
-    findings = [
-        Finding("warning", "ledger", f"The ledger is not sound: {problem}", "Restore a backup, or set this file aside.")
-        for problem in problems
-    ]
-    finding = _not_writable(where.path)
-    return Section("Ledger", (row,), (*findings, *([finding] if finding else [])))
+    """The ledger that a program here would write to."""
+    is_file = where.scheme == "sqlite"
+    name = str(where.path) if is_file else harmless(where.url)
+    row: dict[str, Any] = {"ledger": name, "engine": where.scheme, "bytes": None, "schema": None, "calls": None}
+    findings = list(_look(where, row))
+    told = f"{name} ({where.scheme})"
+    if row["calls"] is not None:
+        told += f", {row['calls']:,} calls, schema {row['schema']}, " + f"{row['bytes']:,} bytes"
+    elif is_file and not where.path.exists():
+        told += ", not there yet: the first call makes it"
+    return Section("ledger", "Ledger", told, (row,), tuple(findings))
 
 
-def _not_writable(path: Path) -> Finding | None:
-    """Calls wait in journals while the ledger cannot be written; they are lost when there is no room for those either."""
-    place = path if path.exists() else next((parent for parent in path.parents if parent.exists()), path.parent)
-    if os.access(place, os.W_OK) and os.access(place if place.is_dir() else place.parent, os.W_OK):
-        return None
-    return Finding(
-        "unseen", "ledger", f"{place} cannot be written by this user.", "Set its rights, or name another ledger."
-    )
-
-
-def journals(where: Location) -> Section:
-    """The journals beside the ledger: alive, waiting to be brought in, damaged."""
-    directory = journal_directory(where)
-    rows = tuple(_journals(directory))
-    findings = list(_damage(directory))
-    waiting = [row for row in rows if row["owner"] == "dead"]
-    if waiting:
-        findings.append(
-            Finding(
-                "note",
-                "journals",
-                f"{len(waiting)} journals of processes that died wait to be brought in; nothing of them is lost.",
-                "Any program that writes this ledger does it, and farebox report does.",
-            )
-        )
-    return Section("Journals", rows, tuple(findings))
-
-
-def _journals(directory: Path) -> Iterator[dict[str, Any]]:
-    for journal in layout.journals(directory):
-        orphan = claim(directory, journal)
-        if orphan is not None:
-            orphan.release()
-        paths = [layout.segment_path(directory, journal, number) for number in layout.segments(directory, journal)]
-        size = sum(path.stat().st_size for path in paths if path.exists())
-        yield {
-            "journal": journal,
-            "owner": "alive" if orphan is None else "dead",
-            "segments": len(paths),
-            "bytes": size,
-        }
-
-
-def _damage(directory: Path) -> Iterator[Finding]:
-    for path in sorted(directory.glob("*.damaged")) if directory.is_dir() else ():
-        lines = path.read_bytes().count(b"\n")
+def _look(where: Location, row: dict[str, Any]) -> Iterator[Finding]:
+    """Fill the row in as far as the ledger can be read, and say what is the matter with it."""
+    problems: list[str] = []
+    error = attempt(_read, where, row, problems, on_error=lambda error: error)
+    if isinstance(error, FareboxError):
+        yield Finding("unseen", "ledger", f"The ledger cannot be used: {error}.")
+        return
+    if error is not None:
         yield Finding(
-            "unseen",
-            "journals",
-            f"{lines} lines of a journal could not be read and were set aside in {path}.",
-            "Look whether the disk is failing; compare with the provider's bill; then remove the file.",
+            "unseen", "ledger", f"The ledger cannot be read: {error!r}.", "Restore a backup, or name another."
         )
+        return
+    for problem in problems[:_SHOWN_AT_MOST]:
+        yield Finding("warning", "ledger", f"The ledger is not sound: {problem}.", "Restore a backup, or set it aside.")
+    if len(problems) > _SHOWN_AT_MOST:
+        more = len(problems) - _SHOWN_AT_MOST
+        yield Finding("warning", "ledger", f"{more} more problems were found.", "See farebox ledger check.")
+    if where.scheme == "sqlite":
+        yield from _writable(where.path)
 
 
-def here(journal: Journal | None) -> Section:
-    """What the journal of this process has done."""
-    if journal is None:
-        return Section("Journal of this process")
-    health = journal.health()
-    findings: tuple[Finding, ...] = ()
-    if health.dropped:
-        findings = (
-            Finding(
-                "unseen",
-                "journal",
-                f"{health.dropped} events of this process could not be kept anywhere.",
-                "Make room on the disk of the ledger, and see that its directory can be written.",
-            ),
-        )
-    return Section("Journal of this process", (msgspec.to_builtins(health),), findings)
+def _read(where: Location, row: dict[str, Any], problems: list[str]) -> None:
+    """Fill in the row, and what is wrong inside of the file; it is not changed, and not made."""
+    if where.scheme == "sqlite":
+        # For what a program here would do, and before anything is opened: locks do not hold there.
+        where.check(writing=True)
+        if not where.path.exists():
+            return
+        row["bytes"] = where.path.stat().st_size
+    with closing(open_ledger(where, read_only=True)) as opened:
+        row["calls"] = opened.summary().calls
+        row["schema"] = SCHEMA_VERSION
+        check = getattr(opened, "check", None)
+        if check is not None and (row["bytes"] or 0) <= _CHECKED_AT_ONCE:
+            problems += check()
+
+
+def _writable(path: Path) -> Iterator[Finding]:
+    """Calls wait in journals while the ledger cannot be written; without room for those they are lost."""
+    for place in (path, path.parent):
+        there = next((found for found in (place, *place.parents) if found.exists()), None)
+        if there is None or not os.access(there, os.W_OK) or _read_only(there):
+            yield Finding(
+                "unseen", "ledger", f"{there or place} cannot be written.", "Set its rights, or name another ledger."
+            )
+            return
+
+
+def _read_only(place: Path) -> bool:
+    """Whether the file system takes nothing: the superuser's rights do not tell."""
+    if not hasattr(os, "statvfs"):
+        return False
+    return bool(attempt(lambda: os.statvfs(place).f_flag & os.ST_RDONLY, on_error=lambda _error: 0))

@@ -1,58 +1,38 @@
-"""The coverage proof: counts the requests that leave below the hooks, and names those that no event explains. Imports core only.
-
-What sends is taken as it is found: each client's own transport, by its method `send`, and the one function of google-genai that makes
-an attempt. No transport is imported.
-"""
+"""The coverage proof: counts the requests that leave below the hooks, and names those that no event explains. Imports core only."""
 
 from __future__ import annotations
 
-import gc
+import os
 import re
-import weakref
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import msgspec
 
-from farebox.core.guard import attempt, contained, logger
+from farebox.core import context
+from farebox.core.guard import contained, logger
 from farebox.instruments import sending
+from farebox.instruments.free import is_free
 from farebox.instruments.hook import Hook, Instrument
+from farebox.instruments.taps import SEAMS, Seam, Taps
 
-FREE: Final = tuple(
-    (method, re.compile(pattern))
-    for method, pattern in (
-        ("DELETE", r"."),
-        ("GET", r"/models(/[^/]+)*$"),
-        (
-            "GET",
-            r"/(files|uploads|batches|conversations|vector_stores|containers|assistants|threads|chat/completions|agents)(/.*)?$",
-        ),
-        ("GET", r"/(responses|videos|evals|fine_tuning|organization|audio|skills|realtime)(/.*)?$"),
-        ("POST", r"/(files|uploads)(/[^/]+)*$"),
-        ("POST", r"/(moderations|conversations|assistants|threads|vector_stores|evals|skills)$"),
-        (
-            "POST",
-            r"/(conversations|threads|vector_stores|assistants|skills)/[^/]+(/(items|messages|files|file_batches))?(/[^/]+)?$",
-        ),
-        ("POST", r"/responses/(input_tokens|[^/]+/cancel)$"),
-        ("POST", r"/(batches|fine_tuning/jobs)/[^/]+/(cancel|pause|resume)$"),
-        ("POST", r"/(realtime|audio)/(sessions|transcription_sessions|client_secrets|voices|voice_consents)$"),
-        ("POST", r"/messages/count_tokens$"),
-        ("POST", r"/messages/batches/[^/]+/cancel$"),
-        ("GET", r"/v1/(messages/batches|organizations|environments|memory_stores|sessions|agents|dreams)(/.*)?$"),
-        ("POST", r":(countTokens|computeTokens|cancel)$"),
-        ("GET", r"/(cachedContents|operations|tunedModels|fileSearchStores|tunings)(/.*)?$"),
-        ("GET", r"/(interactions|decisions|voices|triggers|webhooks)(/.*)?$"),
-        ("POST", r"/upload/"),
-        ("PATCH", r"."),
-    )
-)
-"""Requests that cost nothing, by method and path; a GET that tells of something paid is explained by its own hook."""
+_SDKS: Final = {
+    "openai": ("openai", "openai"),
+    "anthropic": ("anthropic", "anthropic"),
+    "google_genai": ("google-genai", "google.genai"),
+}
+"""Instrument → distribution and package."""
 
-_ID: Final = re.compile(r"^(?=.*\d)[\w.-]{8,}$")
+_RUN: Final = re.compile(r"[0-9A-Za-z]{10,}")
+"""Letters and digits without a break: with a digit in it, a machine made it up. No name of a model has one so long."""
+_LONGEST_PART: Final = 64
 _LISTED_AT_MOST: Final = 1_000
+_OTHERS: Final = ("*", "*", "*")
 
 
 class Unexplained(msgspec.Struct, frozen=True):
@@ -72,121 +52,150 @@ class Unexplained(msgspec.Struct, frozen=True):
 
 
 class AuditReport(msgspec.Struct, frozen=True):
-    """What left below the hooks.
+    """What left below the hooks. The first number is the sum of the next three and of the counts of the last.
 
     Attributes:
         requests: every request, each attempt for itself.
-        explained: those that a metered call sent.
+        explained: those that a metered call sent, or one that reads of paid work begun earlier.
         free: those to endpoints that cost nothing.
+        suppressed: those sent under `suppress()`, which asks for no events.
         unexplained: the rest: something paid may be unseen.
     """
 
     requests: int
     explained: int
     free: int
+    suppressed: int
     unexplained: tuple[Unexplained, ...]
 
 
 class Audit:
-    """Counts what clients send, from the moment that it is put in force until `undo`."""
+    """Counts what clients send, from the moment that it is put in force until `undo`.
+
+    Websockets are no requests and are not counted, nor are uploads of google-genai where it sends by aiohttp or requests.
+    """
 
     def __init__(self) -> None:
+        self._taps = Taps(self)
         self._counts: Counter[str] = Counter()
         self._unexplained: Counter[tuple[str, str, str]] = Counter()
-        self._watched: list[weakref.ref[Any]] = []
+        self.renew()
+        _audits.add(self)
 
-    def instrument(self) -> Instrument:
-        """The hooks that find clients and attempts."""
-        stainless = tuple(
-            Hook(f"{package}._base_client", f"{client}.__init__", around=self._made)
-            for package in ("openai", "anthropic")
-            for client in ("SyncAPIClient", "AsyncAPIClient")
-        )
-        google = tuple(
-            Hook("google.genai._api_client", f"BaseApiClient.{name}", around=self._attempted)
-            for name in ("_request_once", "_async_request_once")
-        )
-        interactions = tuple(
-            Hook("google.genai._gaos.basesdk", name, around=self._asked, only="google-genai 2.34 and later")
-            for name in ("BaseSDK.do_request", "AsyncBaseSDK.do_request_async")
-        )
-        return Instrument("audit", "farebox", "farebox", stainless + google + interactions)
+    def renew(self) -> None:
+        """A lock that another thread held when the process forked is never released in the child."""
+        self._lock = threading.Lock()
+
+    def instruments(self) -> list[Instrument]:
+        """The hooks that find clients and attempts, by SDK; named apart from those that meter."""
+        return [
+            Instrument(f"{name} (audit)", distribution, package, tuple(self._hooks(name)))
+            for name, (distribution, package) in _SDKS.items()
+        ]
+
+    def _hooks(self, sdk: str) -> Iterator[Hook]:
+        for seam in SEAMS:
+            if seam.sdk == sdk:
+                around = partial(self._made, seam)
+                yield Hook(seam.module, f"{seam.owner}.__init__", around=around, only=seam.only)
+        if sdk == "google_genai":
+            # It has two more transports, aiohttp and requests: every attempt on any of them passes here.
+            module = "google.genai._api_client"
+            yield Hook(module, "BaseApiClient._request_once", around=self._attempted)
+            yield Hook(module, "BaseApiClient._async_request_once", around=self._attempted_async)
 
     def watch_existing(self) -> None:
-        """Watch the clients that are there already, also those whose methods were taken before the hooks."""
-        for client in gc.get_objects():
-            names = attempt(
-                lambda client=client: [kind.__name__ for kind in type(client).__mro__], on_error=lambda _error: []
-            )
-            if "SyncAPIClient" in names or "AsyncAPIClient" in names:
-                contained("audit a client", self._watch, vars(client).get("_client"))
+        """Watch the clients that are there already, too."""
+        self._taps.attach_existing()
 
     def report(self) -> AuditReport:
         """What was counted so far."""
-        rows = (Unexplained(*kind, count) for kind, count in sorted(self._unexplained.items()))
-        counts = self._counts
-        return AuditReport(counts.total(), counts["explained"], counts["free"], tuple(rows))
+        with self._lock:
+            counts, unexplained = dict(self._counts), sorted(self._unexplained.items())
+        rows = tuple(Unexplained(*kind, count) for kind, count in unexplained)
+        known = {name: counts.get(name, 0) for name in ("explained", "free", "suppressed")}
+        return AuditReport(requests=sum(counts.values()), unexplained=rows, **known)
 
     def undo(self) -> None:
         """Leave every client as it was."""
-        for reference in self._watched:
-            transport = reference()
-            if transport is not None:
-                vars(transport).pop("send", None)
-        self._watched = []
+        self._taps.detach()
 
-    # --- clients
+    # --- what is seen
 
-    def _made(self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _made(
+        self, seam: Seam, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         result = wrapped(*args, **kwargs)
-        contained("audit a client", self._watch, vars(instance).get("_client"))
+        contained("audit a client", self._taps.attach, seam, instance)
         return result
-
-    def _watch(self, transport: Any) -> None:
-        """Stand before a transport's `send`, once, as an attribute of that one object."""
-        if transport is None or "send" in vars(transport) or not hasattr(type(transport), "send"):
-            return
-        send = transport.send
-
-        def audited(request: Any, *args: Any, **kwargs: Any) -> Any:
-            contained("audit a request", self._sent_by, request)
-            return send(request, *args, **kwargs)
-
-        transport.send = audited
-        self._watched.append(weakref.ref(transport))
 
     def _attempted(
         self, wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        request = args[0] if args else kwargs.get("http_request")
-        contained("audit a request", self._sent_by_google, request)
-        return wrapped(*args, **kwargs)
+        contained("audit a request", self._sent_by_google, args, kwargs)
+        before = sending.told.set(True)
+        try:
+            return wrapped(*args, **kwargs)
+        finally:
+            sending.told.reset(before)
 
-    def _asked(self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        settings = getattr(instance, "sdk_configuration", None)
-        for name in ("client", "async_client"):
-            contained("audit a client", self._watch, getattr(settings, name, None))
-        return wrapped(*args, **kwargs)
+    async def _attempted_async(
+        self, wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        contained("audit a request", self._sent_by_google, args, kwargs)
+        sending.told.set(True)
+        try:
+            return await wrapped(*args, **kwargs)
+        finally:
+            # Not `reset`: a coroutine may be closed from another context, where a token raises.
+            sending.told.set(False)
 
-    def _sent_by(self, request: Any) -> None:
-        self._sent(request.method, request.url.host, request.url.path)
-
-    def _sent_by_google(self, request: Any) -> None:
+    def _sent_by_google(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        request = args[0] if args else kwargs["http_request"]
         url = urlsplit(request.url)
-        self._sent(request.method, url.hostname or "", url.path)
+        self.sent("google_genai", request.method.upper(), url.hostname or "", url.path)
 
-    # --- requests
+    # --- what it is
 
-    def _sent(self, method: str, host: str, path: str) -> None:
-        if sending.current() is not None:
-            self._counts["explained"] += 1
-            return
-        if any(method.upper() == free and pattern.search(path) for free, pattern in FREE):
-            self._counts["free"] += 1
-            return
-        self._counts["unexplained"] += 1
-        kind = (method.upper(), host, "/".join("{}" if _ID.match(part) else part for part in path.split("/")))
-        if len(self._unexplained) < _LISTED_AT_MOST or kind in self._unexplained:
+    def sent(self, sdk: str, method: str, host: str, path: str) -> None:
+        """Count a request that leaves."""
+        why = _why(sdk, method, path)
+        kind = (method, host, "/".join(map(_place, path.split("/"))))
+        with self._lock:
+            self._counts[why] += 1
+            if why != "unexplained":
+                return
+            if kind not in self._unexplained and len(self._unexplained) >= _LISTED_AT_MOST:
+                kind = _OTHERS
             self._unexplained[kind] += 1
-        if self._unexplained[kind] == 1:
+            first = self._unexplained[kind] == 1
+        if first:
             logger.warning("farebox saw a request that no event explains: %s %s%s. It may have been paid for.", *kind)
+
+
+def _why(sdk: str, method: str, path: str) -> str:
+    """What explains a request that is sent in this context."""
+    if is_free(sdk, method, path):
+        return "free"
+    if context.current().suppressed:
+        return "suppressed"
+    call = sending.current()
+    return "explained" if call is not None and call.explains else "unexplained"
+
+
+def _place(part: str) -> str:
+    """A part of a path, or "{}" where it is an id: a report of kinds must not grow with what is asked for."""
+    made = any(not run.isalpha() for run in _RUN.findall(part))
+    return "{}" if made or len(part) > _LONGEST_PART else part
+
+
+_audits: Final[WeakSet[Audit]] = WeakSet()
+
+
+def _renew() -> None:
+    for audit in _audits:
+        audit.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)

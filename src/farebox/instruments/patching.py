@@ -177,7 +177,7 @@ def install(
     if carry:
         instruments += [CARRYING[name] for name in CARRYING]
     if audit is not None:
-        instruments.append(audit.instrument())
+        instruments += audit.instruments()
     seats = [
         _Seat(instrument, hook, Layer(instrument, hook, meter, options))
         for instrument in instruments

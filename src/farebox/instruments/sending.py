@@ -16,11 +16,13 @@ class Sending:
         unanswered: attempts that were sent and got no answer, so that the SDK sent the request again: each may have been billed.
         begun: whether an attempt began, where attempts are seen one by one.
         doubtful: whether the last attempt may have been sent and got no answer.
+        explains: whether something reads the answer: an event, or what was billed earlier. Not where opening the call failed.
     """
 
-    __slots__ = ("attempts", "begun", "doubtful", "going_on", "unanswered")
+    __slots__ = ("attempts", "begun", "doubtful", "explains", "going_on", "unanswered")
 
-    def __init__(self) -> None:
+    def __init__(self, *, explains: bool) -> None:
+        self.explains = explains
         self.going_on = True
         self.attempts = 1
         self.unanswered = 0
@@ -35,6 +37,10 @@ class Sending:
 
 inside: Final[ContextVar[Sending | None]] = ContextVar("farebox_inside_call", default=None)
 """What a function calls in turn while its call is being sent is part of that call."""
+
+
+told: Final[ContextVar[bool]] = ContextVar("farebox_told_of_request", default=False)
+"""Whether audits were told of the request that is sent in this context, so that its transport need not."""
 
 
 def current() -> Sending | None:

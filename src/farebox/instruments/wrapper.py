@@ -82,7 +82,7 @@ class Layer:
             "generator": drive_lazily,
             "coroutine_generator": drive_async,
         }
-        driver, dialect = drivers[self.hook.shape], self.dialect
+        driver, dialect, lazy = drivers[self.hook.shape], self.dialect, self.hook.shape == "generator"
 
         def metered(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             endpoint = (
@@ -90,7 +90,8 @@ class Layer:
             )
             if endpoint is None or sending.current() is not None:
                 return wrapped(*args, **kwargs)
-            return driver(flow(self, endpoint, wrapped, instance, args, kwargs))
+            send = partial(begun, wrapped) if lazy else wrapped
+            return driver(flow(self, endpoint, send, instance, args, kwargs))
 
         return metered
 
@@ -122,7 +123,7 @@ def flow(  # noqa: PLR0917 - wrapt's four, and what was found out on the way
             call.give_up()
             return RAISE
         call.again()
-    now = sending.Sending()
+    now = sending.Sending(explains=opened is not None)
     sending.inside.set(now)
     try:
         if opened is not None:
@@ -291,6 +292,19 @@ async def drive_async(flow: Flow) -> Any:
         else:
             step, done = _advance(flow, answer)
     return step
+
+
+def begun(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+    """The generator that a function makes, begun: only then its request is sent, and that belongs to the sending of the call."""
+    generator: Generator[Any, Any, Any] = function(*args, **kwargs)
+    for first in generator:
+        return _begun(first, generator)
+    return generator
+
+
+def _begun(first: Any, generator: Any) -> Generator[Any, Any, Any]:
+    yield first
+    return (yield from generator)
 
 
 def drive_lazily(flow: Flow) -> Generator[Any, Any, Any]:
