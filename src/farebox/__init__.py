@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from farebox.core.event import CallEvent
     from farebox.core.money import Money
     from farebox.core.usage import Usage
+    from farebox.instrumentation import Instrumentation
     from farebox.pricing.calculate import Cost
     from farebox.pricing.context import PriceContext
     from farebox.pricing.face import price
     from farebox.pricing.guess import Estimate
     from farebox.runtime import (
-        Instrumentation,
         configure,
         flush,
         instrument,
@@ -111,7 +111,7 @@ _HOMES: Final = {
     "Cost": "farebox.pricing.calculate",
     "Estimate": "farebox.pricing.guess",
     "FareboxError": "farebox.core.errors",
-    "Instrumentation": "farebox.runtime",
+    "Instrumentation": "farebox.instrumentation",
     "LedgerError": "farebox.core.errors",
     "Money": "farebox.core.money",
     "PriceContext": "farebox.pricing.context",

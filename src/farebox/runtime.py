@@ -11,8 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import Any, Final, TypeVar
 
 from farebox import config
 from farebox.alert_settings import millionths
@@ -23,9 +22,9 @@ from farebox.budgets.place import BudgetPlace, ProgramBudgets
 from farebox.budgets.telling import Booked
 from farebox.config import Settings
 from farebox.core.alert import JOURNAL, Alert
-from farebox.core.errors import ConfigurationError
 from farebox.core.guard import contained, logger
 from farebox.core.ports import Ledger
+from farebox.instrumentation import Instrumentation
 from farebox.ledger.locate import Location, budgets_path, journal_directory, ledger_path
 from farebox.ledger.registry import ENGINES, open_ledger
 from farebox.maintenance import Maintenance, price_jobs
@@ -36,9 +35,6 @@ from farebox.pricing.estimate import Estimator
 from farebox.pricing.quoting import BookPrices
 from farebox.sinks.adopt import adopt
 from farebox.sinks.recorder import Recorder
-
-if TYPE_CHECKING:
-    from farebox.instruments.audit import AuditReport
 
 T = TypeVar("T")
 _EXIT_TIMEOUT: Final = 5.0
@@ -201,50 +197,6 @@ def reset(timeout: float = _EXIT_TIMEOUT) -> None:
         before.close(timeout)
 
 
-class Instrumentation:
-    """The hooks that one `instrument()` put in force; as a context manager it removes them at the end.
-
-    Attributes:
-        names: the instruments asked for.
-    """
-
-    def __init__(self, names: tuple[str, ...], installed: Any) -> None:
-        self.names = names
-        self._installed = installed
-
-    @property
-    def states(self) -> list[Any]:
-        """What is hooked, what waits for its SDK to be imported, and what found nothing to hook."""
-        return [] if self._installed is None else self._installed.states()
-
-    def audit(self) -> AuditReport:
-        """What left below the hooks since they were put in force, with `audit=True`.
-
-        Raises:
-            ConfigurationError: no audit was asked for.
-        """
-        if self._installed is None or self._installed.audit is None:
-            raise ConfigurationError("nothing was audited: call farebox.instrument(audit=True)")
-        report: AuditReport = self._installed.audit.report()
-        return report
-
-    def undo(self) -> None:
-        """Remove these hooks; again is nothing."""
-        installed, self._installed = self._installed, None
-        if installed is not None:
-            installed.undo()
-            with _state.lock:
-                _state.installed = [other for other in _state.installed if other is not installed]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.undo()
-
-
 def instrument(*names: str, **settings: Any) -> Instrumentation:
     """Meter every paid call of the official SDKs from now on, also of clients that exist already.
 
@@ -266,7 +218,7 @@ def instrument(*names: str, **settings: Any) -> Instrumentation:
     runtime = current()
     if runtime.settings.disabled:
         logger.info("farebox is disabled: nothing is metered")
-        return Instrumentation(names, None)
+        return Instrumentation(names, None, _removed)
     _check(runtime.ledger_path)
     runtime.recorder.make()
     runtime.maintenance.start()
@@ -281,7 +233,12 @@ def instrument(*names: str, **settings: Any) -> Instrumentation:
     )
     with _state.lock:
         _state.installed.append(installed)
-    return Instrumentation(names, installed)
+    return Instrumentation(names, installed, _removed)
+
+
+def _removed(installed: Any) -> None:
+    with _state.lock:
+        _state.installed = [other for other in _state.installed if other is not installed]
 
 
 def uninstrument() -> None:
