@@ -251,6 +251,7 @@ def test_the_module_level_client_is_metered(server, hooked, meter, monkeypatch, 
         "base_url": f"{server.url}/v1/",
         "max_retries": 0,
         "api_type": "openai",
+        "http_client": None,  # the module keeps the first client's, closed or not, for every later one
     }.items():
         monkeypatch.setattr(openai_sdk, name, value)
     openai_sdk.chat.completions.create(model="m", messages=MESSAGES)

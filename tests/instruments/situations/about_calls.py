@@ -216,7 +216,8 @@ def the_module_level_client(run):
     try:
         return sdk.chat.completions.create(model=GPT, messages=HELLO)
     finally:
-        sdk.api_key = sdk.base_url = None
+        sdk._client.close()
+        sdk.api_key = sdk.base_url = sdk.http_client = None
         sdk._reset_client()
 
 
