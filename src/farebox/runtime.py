@@ -102,8 +102,9 @@ class Runtime:
             if path == self.ledger_path:
                 self.recorder.flush(_EXIT_TIMEOUT)
             adopted = adopt(journal_directory(path), ledger)
-            if adopted.damaged:
-                contained("alert", self.alerts.tell, JOURNAL, problem="damaged", count=adopted.damaged)
+            for problem in ("damaged", "dropped"):
+                if count := getattr(adopted, problem):
+                    contained("alert", self.alerts.tell, JOURNAL, problem=problem, count=count)
         return ledger
 
     def close(self, timeout: float) -> bool:
