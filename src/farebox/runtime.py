@@ -102,9 +102,8 @@ class Runtime:
             if path == self.ledger_path:
                 self.recorder.flush(_EXIT_TIMEOUT)
             adopted = adopt(journal_directory(path), ledger)
-            for problem in ("damaged", "dropped"):
-                if count := getattr(adopted, problem):
-                    contained("alert", self.alerts.tell, JOURNAL, problem=problem, count=count)
+            if adopted.damaged:
+                contained("alert", self.alerts.tell, JOURNAL, problem="damaged", count=adopted.damaged)
         return ledger
 
     def close(self, timeout: float) -> bool:

@@ -35,15 +35,11 @@ class Batch(msgspec.Struct):
         events: in the order in which they were appended.
         mark: the place behind them; equal to the place asked for when nothing was left to read.
         damaged: stretches of bytes between them that are no events.
-        begin: the place asked for.
-        appended: how many lines had been appended before `mark`, where that is the end of what there was; else None.
     """
 
     events: list[CallEvent]
     mark: Mark
     damaged: list[bytes]
-    begin: Mark
-    appended: int | None = None
 
     @property
     def damaged_lines(self) -> int:
@@ -69,7 +65,7 @@ def read_batch(directory: Path, journal: str, mark: Mark, *, end: Mark | None, l
         LedgerError: a segment was written by a newer farebox; nothing of it is touched.
         OSError: a segment cannot be read.
     """
-    batch = Batch([], mark, [], mark)
+    batch = Batch([], mark, [])
     for number in segments(directory, journal):
         if number < mark.segment or (end is not None and number > end.segment):
             continue

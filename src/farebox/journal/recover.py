@@ -5,21 +5,17 @@ Only who holds a journal's lock may do any of it, so two who look at the same ti
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from farebox.core.errors import LedgerError
 from farebox.core.event import CallEvent
 from farebox.journal import layout, system
 from farebox.journal.layout import Mark
 from farebox.journal.reader import Batch, read_batch, set_aside
-from farebox.journal.slots import first_slot, left_behind
-from farebox.journal.tally import unread
-
-_AT_ONCE: Final = 1000
+from farebox.journal.slots import left_behind
 
 
 class Orphan:
@@ -47,21 +43,6 @@ class Orphan:
     def lost(self) -> list[CallEvent | None]:
         """The calls that were in flight, as events with status `lost`; None for a slot that cannot be read."""
         return list(left_behind(layout.slots_path(self._directory, self.id)))
-
-    def missing(self) -> int:
-        """How many events were appended, by the journal's own count, and are in none of its files. Reads what was not read yet."""
-        with contextlib.suppress(OSError):
-            said = unread(first_slot(layout.slots_path(self._directory, self.id)))
-            if said is not None:
-                mark, appended = said
-                return max(0, appended - self._count(mark))
-        return 0
-
-    def _count(self, mark: Mark) -> int:
-        found = 0
-        while (batch := self.read(mark, limit=_AT_ONCE)).mark > mark:
-            mark, found = batch.mark, found + len(batch.events)
-        return found
 
     def set_aside(self, batch: Batch) -> None:
         """Keep what could not be read of the batch."""
