@@ -104,6 +104,8 @@ class Runtime:
             adopted = adopt(journal_directory(path), ledger)
             if adopted.damaged:
                 contained("alert", self.alerts.tell, JOURNAL, problem="damaged", count=adopted.damaged)
+            if adopted.dropped > adopted.damaged:  # more is missing than the damage that was found
+                contained("alert", self.alerts.tell, JOURNAL, problem="dropped", count=adopted.dropped)
         return ledger
 
     def close(self, timeout: float) -> bool:

@@ -82,7 +82,7 @@ def test_damage_is_counted_and_kept_for_a_person(directory, ledger, make_event):
     table = bytearray(slots.read_bytes())
     table[530] ^= 2
     slots.write_bytes(table)
-    assert adopt(directory, ledger) == Adopted(journals=1, events=9, lost=0, damaged=2)
+    assert adopt(directory, ledger) == Adopted(journals=1, events=9, lost=0, damaged=2, dropped=1)
     assert [file.name for file in directory.iterdir()] == [f"{name}.damaged"]
     assert adopt(directory, ledger) == Adopted()
 

@@ -22,6 +22,7 @@ from farebox.journal.memory import Memory
 from farebox.journal.reader import Batch, set_aside
 from farebox.journal.segments import Segments, UnsyncedError
 from farebox.journal.slots import Slots
+from farebox.journal.tally import Tally
 
 DURABILITIES: Final = ("process", "system", "memory")
 
@@ -31,7 +32,8 @@ class JournalHealth(msgspec.Struct, frozen=True):
 
     Attributes:
         appended: events that were kept.
-        dropped: events that could not be kept: disk and reserve full, or journal closed.
+        dropped: events that could not be kept (disk and reserve full, or journal closed), or that vanished from the journal's files
+            before the ledger had them.
         damaged: lines that could not be read back; they are set aside in `<id>.damaged`.
         unslotted: calls in flight that no slot was free for: killed now, the process would leave no trace of them.
         unsynced: events that are kept, but which the system would not confirm to be on the disk (durability "system").
@@ -87,7 +89,8 @@ class Journal:
         self._slot_count = slots
         self._lock = threading.RLock()
         self._queued: deque[Any] = deque()
-        self._appended = self._dropped = self._damaged = self._unslotted = 0
+        self._appended = self._dropped = self._damaged = self._unslotted = self._missing = 0
+        self._tally = Tally(None)
         self._open()
 
     def _open(self) -> None:
@@ -96,6 +99,8 @@ class Journal:
         self._safe = Mark(0, 0)
         self._owned = -1
         self._slots: Slots | None = None
+        self._missing += self._tally.missing
+        self._tally = Tally(None)
         self._store: Segments | Memory
         if self._durability == "memory":
             self.id = new_id(time.time_ns())
@@ -126,6 +131,7 @@ class Journal:
         # Without room for the table, calls in flight go unnoted (and are counted); events are still kept.
         with contextlib.suppress(OSError):
             self._slots = Slots(layout.slots_path(self.directory, self.id), self._slot_count)
+            self._tally = Tally(self._slots.page)
 
     def append(self, event: CallEvent) -> None:
         """Make the event survive this process; returns when it does, by the configured durability.
@@ -153,12 +159,14 @@ class Journal:
             self._put(item)
         except UnsyncedError:
             self._appended += 1
+            self._tally.count()
             raise
         except (OSError, LedgerError):
             self._dropped += 1
             raise
         else:
             self._appended += 1
+            self._tally.count()
         finally:
             self._busy = False
 
@@ -192,7 +200,7 @@ class Journal:
         slots = self._slots
         return JournalHealth(
             appended=self._appended,
-            dropped=self._dropped,
+            dropped=self._dropped + self._missing + self._tally.missing,
             damaged=self._damaged,
             unslotted=self._unslotted,
             unsynced=self._store.unsynced,
@@ -211,15 +219,21 @@ class Journal:
         Raises:
             OSError: a segment cannot be read.
         """
-        end = self.end()
-        if self._durability == "memory":
-            with self._lock:
-                return self._store.read(mark, end, limit=limit)
-        return self._store.read(mark, end, limit=limit)
-
-    def ingested(self, batch: Batch) -> None:
-        """The ledger has committed a batch: set aside what could not be read of it, and see to the reserve."""
         with self._lock:
+            end, appended = self.end(), self._tally.appended
+            batch = self._store.read(mark, end, limit=limit) if self._durability == "memory" else None
+        batch = batch or self._store.read(mark, end, limit=limit)
+        batch.appended = appended if batch.mark >= end and not self._closed else None
+        return batch
+
+    def ingested(self, batch: Batch) -> int:
+        """The ledger has committed a batch: set aside what could not be read of it, see to the reserve, and count.
+
+        Returns:
+            How many events are now known to be missing that were not before.
+        """
+        with self._lock:
+            missing = self._tally.follow(batch)
             self._damaged += batch.damaged_lines
             if not self._closed:
                 self._store.replenish()
@@ -227,6 +241,7 @@ class Journal:
                     self._store.release(batch.mark)
         if self._durability != "memory":
             set_aside(self.directory, self.id, batch)
+        return missing
 
     def releasable(self, mark: Mark) -> bool:
         """Whether `release` would free anything, so that a checkpoint is worth its cost."""
@@ -248,6 +263,7 @@ class Journal:
             slots, self._slots = self._slots, None
             remove = empty and (slots is None or not slots.occupied)
             self._closed, self._put = True, self._put_after_close
+            self._tally.leave()
             self._store.close(remove=remove)
             if slots is not None:
                 slots.close(remove=remove)
@@ -265,6 +281,7 @@ class Journal:
         if self._closed:
             return
         self._closed = True
+        self._tally.leave()
         slots, self._slots = self._slots, None
         self._store.abandon()
         if slots is not None:

@@ -50,7 +50,7 @@ class Memory:
         first = max(mark.offset, self._released)
         stop = max(first, min(end.offset, first + limit))
         events = list(itertools.islice(self._events, first - self._released, stop - self._released))
-        return Batch(events, max(mark, Mark(1, stop)), [])
+        return Batch(events, max(mark, Mark(1, stop)), [], mark)
 
     def releasable(self, mark: Mark) -> bool:  # noqa: ARG002 - the same face as Segments
         """Nothing waits for a checkpoint."""

@@ -35,11 +35,15 @@ class Batch(msgspec.Struct):
         events: in the order in which they were appended.
         mark: the place behind them; equal to the place asked for when nothing was left to read.
         damaged: stretches of bytes between them that are no events.
+        begin: the place asked for.
+        appended: how many lines had been appended before `mark`, where that is the end of what there was; else None.
     """
 
     events: list[CallEvent]
     mark: Mark
     damaged: list[bytes]
+    begin: Mark
+    appended: int | None = None
 
     @property
     def damaged_lines(self) -> int:
@@ -65,7 +69,7 @@ def read_batch(directory: Path, journal: str, mark: Mark, *, end: Mark | None, l
         LedgerError: a segment was written by a newer farebox; nothing of it is touched.
         OSError: a segment cannot be read.
     """
-    batch = Batch([], mark, [])
+    batch = Batch([], mark, [], mark)
     for number in segments(directory, journal):
         if number < mark.segment or (end is not None and number > end.segment):
             continue
@@ -98,8 +102,10 @@ class _Segment:
         size = _CHUNK
         while start < self._last and len(batch.events) < limit:
             os.lseek(self._descriptor, start, os.SEEK_SET)
-            data = os.read(self._descriptor, min(size, self._last - start))
-            final = start + len(data) >= self._last or not data
+            wanted = min(size, self._last - start)
+            data = os.read(self._descriptor, wanted)
+            # Less than wanted: the file was cut off, and nothing will follow.
+            final = start + len(data) >= self._last or len(data) < wanted
             reached = self._take(data, start, batch, limit, final=final)
             if final and len(batch.events) < limit:
                 return self._last

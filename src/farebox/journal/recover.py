@@ -8,14 +8,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from farebox.core.errors import LedgerError
 from farebox.core.event import CallEvent
 from farebox.journal import layout, system
 from farebox.journal.layout import Mark
 from farebox.journal.reader import Batch, read_batch, set_aside
-from farebox.journal.slots import left_behind
+from farebox.journal.slots import first_slot, left_behind
+from farebox.journal.tally import unread
+
+_AT_ONCE: Final = 1000
+"""Events in memory while they are counted."""
 
 
 class Orphan:
@@ -43,6 +47,23 @@ class Orphan:
     def lost(self) -> list[CallEvent | None]:
         """The calls that were in flight, as events with status `lost`; None for a slot that cannot be read."""
         return list(left_behind(layout.slots_path(self._directory, self.id)))
+
+    def missing(self) -> int:
+        """How many events were appended, by the journal's own count, and are in none of its files; 0 where it has no count.
+
+        Raises:
+            OSError: a segment cannot be read.
+        """
+        try:
+            said = unread(first_slot(layout.slots_path(self._directory, self.id)))
+        except OSError:
+            return 0
+        if said is None:
+            return 0
+        mark, expected = said
+        while (batch := self.read(mark, limit=_AT_ONCE)).mark > mark:
+            mark, expected = batch.mark, expected - len(batch.events)
+        return max(0, expected)
 
     def set_aside(self, batch: Batch) -> None:
         """Keep what could not be read of the batch."""

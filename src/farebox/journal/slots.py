@@ -1,7 +1,7 @@
 """The table of calls in flight: a memory-mapped file that outlives a killed process. Imports core and journal's own parts.
 
-Each slot holds the event that its call becomes if the process dies now. A slot is one state byte, the payload's length and CRC-32,
-and the payload; the state byte is written last, so that a slot is either whole or free.
+The first slot has the title and the journal's tally. Each other one holds the event that its call becomes if the process dies now:
+one state byte, the payload's length and CRC-32, and the payload; the state byte is written last, so that a slot is either whole or free.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from farebox.journal import system
 SLOT: Final = 512
 """Bytes of a slot."""
 
-_TITLE: Final = b"farebox slots 1\n"
+_TITLE: Final = b"farebox slots 2\n"
+_READABLE: Final = (b"", b"farebox slots 1\n", _TITLE)
+"""What may stand at the beginning; the first format had no tally behind it."""
 _HEAD: Final = struct.Struct("<BxHI")
 _ROOM: Final = SLOT - _HEAD.size
 _FREE: Final = 0
@@ -112,11 +114,26 @@ class Slots:
         """How many calls are in flight."""
         return self._count - len(self._free)
 
+    @property
+    def page(self) -> mmap.mmap:
+        """The memory whose first slot has room for the journal's tally."""
+        return self._map
+
     def close(self, *, remove: bool) -> None:
         """Unmap the file, and delete it if no call is in flight any more."""
         self._map.close()
         if remove:
             self._path.unlink(missing_ok=True)
+
+
+def first_slot(path: Path) -> bytes:
+    """The title of a table, and what stands behind it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return file.read(SLOT)
 
 
 def left_behind(path: Path) -> Iterator[CallEvent | None]:
@@ -130,7 +147,7 @@ def left_behind(path: Path) -> Iterator[CallEvent | None]:
         content = path.read_bytes()
     except FileNotFoundError:
         return
-    if content[:SLOT].strip(b"\0") not in (b"", _TITLE):
+    if content[: len(_TITLE)].strip(b"\0") not in _READABLE:
         raise LedgerError(f"{path} was written by a newer farebox: upgrade farebox")
     for at in range(SLOT, len(content) - SLOT + 1, SLOT):
         state, length, checksum = _HEAD.unpack_from(content, at)

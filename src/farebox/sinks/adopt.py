@@ -23,12 +23,14 @@ class Adopted(msgspec.Struct):
         events: events that were new to the ledger, without the lost ones.
         lost: calls that were in flight when their process died, and are events with status `lost` now.
         damaged: lines and slots that could not be read; lines are kept in `<id>.damaged`.
+        dropped: events that had been appended, by the journals' own count, and were in none of their files.
     """
 
     journals: int = 0
     events: int = 0
     lost: int = 0
     damaged: int = 0
+    dropped: int = 0
 
 
 def adopt(directory: Path, ledger: Ledger) -> Adopted:
@@ -50,6 +52,7 @@ def adopt(directory: Path, ledger: Ledger) -> Adopted:
         _ingest_events(orphan, ledger, adopted)
         _ingest_lost(orphan, ledger, adopted)
         if ledger.checkpoint():
+            adopted.dropped += orphan.missing()
             orphan.remove()
             # The files first: a mark without files is harmless, files without a mark would be read again.
             ledger.forget(orphan.id)

@@ -213,14 +213,19 @@ class Writer:
             self._ingested += self._ledger.ingest(
                 batch.events, journal=self._journal_id, segment=batch.mark.segment, offset=batch.mark.offset
             )
-            self._journal.ingested(batch)
-            if batch.damaged and self._alarm is not None:
-                damaged = self._journal.health().damaged
-                guard.contained("alert", self._alarm.tell, JOURNAL, problem="damaged", count=damaged)
+            missing = self._journal.ingested(batch)
+            if batch.damaged:
+                self._tell("damaged", self._journal.health().damaged)
+            if missing > batch.damaged_lines:  # more than the damage that was found
+                self._tell("dropped", self._journal.health().dropped)
             if self._journal.releasable(batch.mark) and self._ledger.checkpoint():
                 self._journal.release(batch.mark)
             # Asked, not assumed: a ledger that was replaced meanwhile begins anew.
             mark = self._mark(self._ledger)
+
+    def _tell(self, problem: str, count: int) -> None:
+        if self._alarm is not None:
+            guard.contained("alert", self._alarm.tell, JOURNAL, problem=problem, count=count)
 
     def _retain(self) -> None:
         """One step of retention, in an idle round; the next day's begins when there is nothing left of this one's."""
