@@ -98,7 +98,9 @@ def test_a_call_that_comes_after_its_time_is_counted_and_then_goes(ledger, fille
 
 def test_a_damaged_sum_is_still_found_after_retention(ledger, filled):
     retain_all(ledger, MIDNIGHT - DAY)
-    ledger._file._connection.execute("UPDATE tasks_by_hour SET calls = calls + 1 WHERE hour >= ?", (MIDNIGHT - DAY,))
+    ledger._file._connection.execute(
+        "UPDATE tenant_tasks_by_hour SET calls = calls + 1 WHERE hour >= ?", (MIDNIGHT - DAY,)
+    )
     assert len(ledger.check()) == 8
     ledger._file._connection.execute("UPDATE latency_by_day SET histogram = '{}' WHERE day >= ?", (MIDNIGHT - DAY,))
     assert len(ledger.check()) == 10

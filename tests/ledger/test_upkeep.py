@@ -151,7 +151,7 @@ def test_what_is_no_ledger_of_this_schema_is_named_and_not_merged(ledger, tmp_pa
             theirs.execute("CREATE TABLE theirs (x)")
     elif name == "future.db":
         with SQLiteLedger(path) as future:
-            future._file._connection.execute("INSERT INTO migrations VALUES (3, 'from_the_future', 0)")
+            future._file._connection.execute("INSERT INTO migrations VALUES (99, 'from_the_future', 0)")
     with pytest.raises(LedgerError, match=str(path)):
         ledger.merge(path)
     assert ledger.summary().calls == 0

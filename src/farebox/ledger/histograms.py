@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -15,6 +16,7 @@ from farebox.ledger.schema import GRAINS, LATENCY
 Key: TypeAlias = tuple[Any, ...]
 Histogram: TypeAlias = dict[int, int]
 """How many durations by bucket."""
+Times: TypeAlias = defaultdict[Key, list[int]]
 
 decode: Final = msgspec.json.Decoder(Histogram).decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -27,27 +29,36 @@ class Histograms:
     """What events add to the histograms, and changed events take away from them."""
 
     def __init__(self) -> None:
-        self._hours: dict[int, dict[Key, Histogram]] = {}
+        self._added, self._taken = _timed(), _timed()
 
     def count(self, event: CallEvent, hour: int, model: str, sign: int) -> None:
         """Count an event once more, or once less."""
-        for span, time in zip(SPANS, (event.duration_ns, event.first_chunk_ns), strict=True):
-            if time is not None:
-                key = (event.provider, model, event.operation, event.status, span)
-                histogram = self._hours.setdefault(hour, {}).setdefault(key, {})
-                bucket = bucket_of(time)
-                histogram[bucket] = histogram.get(bucket, 0) + sign
+        durations, first_chunks = self._added if sign > 0 else self._taken
+        key = (hour, event.provider, model, event.operation, event.status)
+        if event.duration_ns is not None:
+            durations[key].append(event.duration_ns)
+        if event.first_chunk_ns is not None:
+            first_chunks[key].append(event.first_chunk_ns)
 
     def apply(self, connection: sqlite3.Connection) -> None:
         """Move the tables, inside the transaction that stores the events."""
+        hours = [*_bucketed(self._added, 1), *_bucketed(self._taken, -1)]
         for grain, step in GRAINS:
             times: dict[int, dict[Key, list[Histogram]]] = {}
-            for hour, histograms in self._hours.items():
-                found = times.setdefault(hour - hour % step, {})
-                for key, histogram in histograms.items():
-                    found.setdefault(key, []).append(histogram)
+            for (hour, *key), histogram in hours:
+                times.setdefault(hour - hour % step, {}).setdefault(tuple(key), []).append(histogram)
             for time, changes in times.items():
                 _store(connection, grain, time, changes)
+
+
+def _timed() -> list[Times]:
+    return [defaultdict(list) for _ in SPANS]
+
+
+def _bucketed(timed: list[Times], sign: int) -> Iterator[tuple[Key, Histogram]]:
+    for span, times in zip(SPANS, timed, strict=True):
+        for key, durations in times.items():
+            yield (*key, span), {bucket: sign * count for bucket, count in Counter(map(bucket_of, durations)).items()}
 
 
 def add_all(connection: sqlite3.Connection, grain: str, rows: Iterable[Key]) -> None:
@@ -75,9 +86,10 @@ def _store(connection: sqlite3.Connection, grain: str, time: int, changes: dict[
     rows = connection.execute(f"SELECT {_DIMENSIONS}, histogram FROM {table} WHERE {grain} = ?", (time,))  # noqa: S608 - names of ours
     kept = {row[:-1]: row[-1] for row in rows}
     new = {key: summed([*([decode(kept[key])] if key in kept else []), *parts]) for key, parts in changes.items()}
+    filled = [(time, *key, encode(histogram)) for key, histogram in new.items() if histogram]
     connection.executemany(
         f"REPLACE INTO {table} ({grain}, {_DIMENSIONS}, histogram) VALUES (?, {_HOLES}, ?)",  # noqa: S608 - names of ours
-        ((time, *key, encode(histogram)) for key, histogram in new.items() if histogram),
+        filled,
     )
     emptied = [(time, *key) for key, histogram in new.items() if not histogram]
     connection.executemany(f"DELETE FROM {table} WHERE {grain} = ? AND {_SAME}", emptied)  # noqa: S608 - names of ours

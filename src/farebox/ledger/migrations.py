@@ -47,6 +47,13 @@ def groups_of_calls(connection: sqlite3.Connection) -> None:
     connection.execute(schema.PARTS)
 
 
+@migration
+def coarse_sums_by_day_only(connection: sqlite3.Connection) -> None:
+    """Sums by tenant, and by task, of single hours are added up from those by tenant and task."""
+    for family in (schema.TENANTS, schema.TASKS):
+        connection.execute(f"DROP TABLE {family.table('hour')}")
+
+
 def version(connection: sqlite3.Connection) -> int:
     """How many migrations a database has seen; 0 for an empty one.
 

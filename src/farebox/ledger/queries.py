@@ -175,30 +175,32 @@ def histograms(span: str, dimensions: Sequence[str], window: Window, where: Wher
 def _parts(names: set[str], window: Window, families: Iterable[Family]) -> list[_Part]:
     """Days where they can answer, hours for what is left of the ends, and calls for what is left of those."""
     starts = {name for name in names if name in TIMES or name.startswith(_START)}
-    family = next((family for family in families if names - starts <= {*family.dimensions}), None)
-    if family is None:
-        return [_Part("calls", "started_at", window.since, window.until)]
+    able = [family for family in families if names - starts <= {*family.dimensions}]
     hourly = {"hour", f"{_START}hour"} & starts
-    steps = [(grain, step) for grain, step in reversed(schema.GRAINS) if not (hourly and step == DAY_NS)]
-    since, until, _ = window.widened()
-    return list(_cut(family, steps, since, until))
+    steps = []
+    for grain, step in reversed(schema.GRAINS):
+        family = next((family for family in able if (grain, step) in family.grains), None)
+        if family is not None and not (hourly and step == DAY_NS):
+            steps.append((family.table(grain), grain, step))
+    since, until = (window.since, window.until) if not steps else window.widened()[:2]
+    return list(_cut(steps, since, until))
 
 
-def _cut(family: Family, steps: Sequence[tuple[str, int]], since: int | None, until: int | None) -> Iterable[_Part]:
+def _cut(steps: Sequence[tuple[str, str, int]], since: int | None, until: int | None) -> Iterable[_Part]:
     if not steps:
         yield _Part("calls", "started_at", since, until)
         return
-    grain, step = steps[0]
+    table, grain, step = steps[0]
     first = None if since is None else -(-since // step) * step
     last = None if until is None else until // step * step
     if first is not None and last is not None and first >= last:
-        yield from _cut(family, steps[1:], since, until)
+        yield from _cut(steps[1:], since, until)
         return
-    yield _Part(family.table(grain), grain, first, last)
+    yield _Part(table, grain, first, last)
     if first != since:
-        yield from _cut(family, steps[1:], since, first)
+        yield from _cut(steps[1:], since, first)
     if last != until:
-        yield from _cut(family, steps[1:], last, until)
+        yield from _cut(steps[1:], last, until)
 
 
 def newest(window: Window, where: Where, limit: int, after: tuple[int, str] | None = None) -> Query:

@@ -135,7 +135,7 @@ HOUR_NS: Final = 3_600_000_000_000
 DAY_NS: Final = 24 * HOUR_NS
 
 GRAINS: Final = (("hour", HOUR_NS), ("day", DAY_NS))
-"""Each family of rollups has a table by hour and one by day (UTC): the day's answers a month, the hour's the ends of the month."""
+"""Families of rollups have a table by day (UTC), most have one by hour: the day's answers a month, the hour's the ends of the month."""
 
 
 class Family(NamedTuple):
@@ -145,11 +145,18 @@ class Family(NamedTuple):
         name: how its tables' names begin.
         dimensions: what is told apart, beside the time.
         measures: what is summed.
+        hourly: whether there is a table by hour; else a finer family's answers.
     """
 
     name: str
     dimensions: tuple[str, ...]
     measures: tuple[str, ...] = MEASURES
+    hourly: bool = True
+
+    @property
+    def grains(self) -> tuple[tuple[str, int], ...]:
+        """Its tables' names of time, and nanoseconds of each."""
+        return GRAINS if self.hourly else GRAINS[1:]
 
     def table(self, grain: str) -> str:
         """Name of its table by "hour" or "day"."""
@@ -165,8 +172,8 @@ class Family(NamedTuple):
 
 
 SPEND_FAMILY: Final = Family("spend", ("kind", "provider", "model", "operation", "status"))
-TENANTS: Final = Family("tenants", ("tenant_id", "status"))
-TASKS: Final = Family("tasks", ("task_type", "status"))
+TENANTS: Final = Family("tenants", ("tenant_id", "status"), hourly=False)
+TASKS: Final = Family("tasks", ("task_type", "status"), hourly=False)
 TENANT_TASKS: Final = Family("tenant_tasks", ("tenant_id", "task_type", "status"))
 FAMILIES: Final = (SPEND_FAMILY, TENANTS, TASKS, TENANT_TASKS)
 """Sums of money and tokens; a question is answered by the first that knows all of its dimensions."""

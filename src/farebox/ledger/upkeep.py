@@ -150,7 +150,8 @@ def _add_sums(connection: sqlite3.Connection, before: int) -> int:
         )
     for grain, _ in schema.GRAINS:
         for family in schema.FAMILIES:
-            connection.execute(_adding(family, grain), (before,))
+            if grain in dict(family.grains):
+                connection.execute(_adding(family, grain), (before,))
         columns = ", ".join((grain, *schema.LATENCY.dimensions, "histogram"))
         table = schema.LATENCY.table(grain)
         rows = connection.execute(f"SELECT {columns} FROM other.{table} WHERE {grain} < ?", (before,))  # noqa: S608 - names of ours
