@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -191,6 +192,41 @@ def test_read_only_never_writes(ledger, path, make_event):
 
 
 # --- the file while it is in use
+
+
+BOUND_BY_MODES = """
+import sys
+from pathlib import Path
+from farebox.core.errors import LedgerError
+from farebox.core.event import CallEvent
+from farebox.ledger.sqlite import SQLiteLedger
+
+path = Path(sys.argv[1])
+event = CallEvent(id="x", started_at=1, provider="openai", operation="chat")
+for _ in range(2):
+    try:
+        SQLiteLedger(path).ingest([event], journal="j", segment=1, offset=1)
+        sys.exit("a file that may not be written was written")
+    except LedgerError as error:
+        assert "set the rights" in str(error), error
+with SQLiteLedger(path, read_only=True) as reader:
+    assert reader.summary().calls == 0
+path.chmod(0o600)
+assert SQLiteLedger(path).ingest([event], journal="j", segment=1, offset=1) == 1
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+def test_a_file_that_was_read_only_is_written_once_it_may_be(ledger, path):
+    ledger.close()
+    path.chmod(0o444)
+    command = [sys.executable, "-c", BOUND_BY_MODES, str(path)]
+    if os.geteuid() == 0:  # whom modes do not bind
+        if shutil.which("setpriv") is None:
+            pytest.skip("needs setpriv of util-linux, or a user who is not root")
+        command = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override", *command]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_deleted_file_is_noticed_before_anything_is_committed_into_it(ledger, path, make_event):

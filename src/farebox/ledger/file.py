@@ -136,10 +136,21 @@ class LedgerFile:
                 raise LedgerError(
                     f"cannot be made, because {self._path.parent} is a file: name another ledger"
                 ) from None
+            self._see_that_it_can_be_written()
         except OSError as error:
             raise LedgerError(
                 f"cannot be made ({error.strerror}): set the rights of its directory, or name another ledger"
             ) from error
+
+    def _see_that_it_can_be_written(self) -> None:
+        """SQLite gives its log the rights that the file has then. Those of a log from a time when the file was read-only would stay."""
+        if not os.access(self._path, os.W_OK):
+            raise LedgerError(f"may not be written: {REMEDIES['SQLITE_READONLY']}")
+        for ending in ("-wal", "-shm"):
+            beside = self._path.with_name(self._path.name + ending)
+            if beside.exists() and not os.access(beside, os.W_OK):
+                with contextlib.suppress(OSError):
+                    beside.chmod(self._path.stat().st_mode & 0o666)
 
 
 REMEDIES: Final[Mapping[str, str]] = {

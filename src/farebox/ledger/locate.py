@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -19,8 +20,8 @@ APPLICATION_ID: Final = 0x46415245
 SCHEMA_VERSION: Final = 3
 """Number of the last migration that this farebox has; the header's user version says the file's."""
 
-_URL: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _SQLITE: Final = b"SQLite format 3\0"
+_URL: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 
 
 class Location(msgspec.Struct, frozen=True):
@@ -67,8 +68,7 @@ class Location(msgspec.Struct, frozen=True):
                 raise LedgerError(
                     f"{self.url} is no file: name one on a disk, for example {self.path.parent / 'ledger.db'}"
                 )
-            with self.path.open("rb") as file:
-                header = file.read(100)
+            header = _beginning(self.path)
         except FileNotFoundError:
             return True
         except OSError as error:
@@ -85,6 +85,40 @@ class Location(msgspec.Struct, frozen=True):
         if application == APPLICATION_ID and version > SCHEMA_VERSION:
             raise LedgerError(f"{self.path} {newer(version)}")
         return not header or application == APPLICATION_ID
+
+
+_kept: Final[dict[Path, tuple[int, tuple[int, int] | None]]] = {}
+"""Descriptors of ledgers whose headers were read, and which files they are, by path."""
+
+
+def _beginning(path: Path) -> bytes:
+    """A file's first bytes, read through a descriptor that stays open.
+
+    A process that closes any descriptor of a file lets go of all locks that it has on it, those of its open ledger too; another
+    process would then take itself for the last and remove the log (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
+    if sys.platform == "win32":  # locks belong to descriptors there, and an open file cannot be replaced
+        with path.open("rb") as file:
+            return file.read(100)
+    there = path.stat()
+    descriptor, file_id = _kept.get(path, (-1, None))
+    if _file_of(descriptor) != file_id:
+        descriptor = -1  # somebody closed it, as daemons do, and the number may be another's by now
+    if descriptor < 0 or file_id != (there.st_dev, there.st_ino):
+        fresh = os.open(path, os.O_RDONLY)
+        _kept[path] = fresh, _file_of(fresh)
+        if descriptor >= 0 and file_id != _file_of(fresh):
+            os.close(descriptor)  # of a file that was replaced: whoever has it open leaves it for the new one
+        descriptor = fresh
+    return os.pread(descriptor, 100, 0)
+
+
+def _file_of(descriptor: int) -> tuple[int, int] | None:
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def newer(found: int) -> str:
