@@ -53,9 +53,8 @@ def test_a_descriptor_that_somebody_closed_is_not_closed_again(path, tmp_path):
     SQLiteLedger(path).close()
     assert ledger_path(path).check()
     before, _ = _kept[path]
-    os.close(before)
     with (tmp_path / "theirs").open("wb") as theirs:
-        os.dup2(theirs.fileno(), before)
+        os.dup2(theirs.fileno(), before)  # closes ours, and theirs has its number
         assert ledger_path(path).check()
         os.fstat(before)
-        os.close(before)
+    os.close(before)
