@@ -59,7 +59,7 @@ def spoil(segment, damage, at, chance):
         file.write(bytes([byte]))
 
 
-def test_a_full_disk_uses_the_reserve_and_then_counts_what_it_drops(told, timed, make_event):
+def test_a_full_disk_uses_the_reserve_and_then_counts_what_it_drops(place, told, timed, make_event):
     mount = Path(tempfile.mkdtemp())
     if subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", mount], capture_output=True, check=False
@@ -80,12 +80,12 @@ def test_a_full_disk_uses_the_reserve_and_then_counts_what_it_drops(told, timed,
         assert journal.health().dropped == dropped > 0
         assert len(kept) > 500
         (mount / "fill").unlink()
-        writer = Writer(journal, lambda: SQLiteLedger(mount / "x.db"), interval=0.01)
+        writer = Writer(journal, lambda: SQLiteLedger(place / "x.db"), interval=0.01)
         assert writer.flush(30)
         assert writer.shutdown(30)
         assert journal.health().dropped == dropped
         journal.close()
-        with SQLiteLedger(mount / "x.db") as ledger:
+        with SQLiteLedger(place / "x.db") as ledger:
             assert {event.id for event in ledger.calls()} == set(kept)
             assert ledger.check() == []
         told(

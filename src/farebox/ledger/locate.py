@@ -95,7 +95,8 @@ def _beginning(path: Path) -> bytes:
     """A file's first bytes, read through a descriptor that stays open.
 
     A process that closes any descriptor of a file lets go of all locks that it has on it, those of its open ledger too; another
-    process would then take itself for the last and remove the log (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    process would then take itself for the last and remove the log (https://www.sqlite.org/howtocorrupt.html, 2.2). One descriptor a
+    ledger stays open as long as the process lives, so the file system that it lies on cannot be unmounted meanwhile.
     """
     if sys.platform == "win32":  # locks belong to descriptors there, and an open file cannot be replaced
         with path.open("rb") as file:

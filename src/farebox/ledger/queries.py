@@ -210,10 +210,10 @@ def newest(window: Window, where: Where, limit: int, after: tuple[int, str] | No
     if after is not None:
         parameters["after_time"], parameters["after_id"] = after
         conditions += " AND (started_at, id) < (:after_time, :after_id)"
-    return Query(
-        f"SELECT {', '.join(COLUMNS)} FROM calls WHERE {conditions} ORDER BY started_at DESC, id DESC LIMIT :limit",  # noqa: S608 - names of ours; values are parameters
-        parameters,
-    )
+    order = "ORDER BY started_at DESC, id DESC"
+    # Only ids are sorted: whole rows are read for the chosen ones.
+    chosen = f"SELECT id FROM calls WHERE {conditions} {order} LIMIT :limit"  # noqa: S608 - names of ours; values are parameters
+    return Query(f"SELECT {', '.join(COLUMNS)} FROM calls WHERE id IN ({chosen}) {order}", parameters)  # noqa: S608 - as above
 
 
 def stretches(since: int | None, until: int | None, count: int) -> Query:
