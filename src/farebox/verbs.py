@@ -64,7 +64,7 @@ def track_budget(
     """
     if shared:
         raise ConfigurationError("track_budget(shared=...) is not available in this version: leave 'shared' out")
-    if strength == "strict":  # type: ignore[comparison-overlap] # a user may well ask for it
+    if strength == "strict":
         raise ConfigurationError("strength='strict' is not available in this version: use 'hard'")
     if tier is not None:
         limits = _tier(tier)

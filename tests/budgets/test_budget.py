@@ -163,7 +163,7 @@ def test_a_budget_used_in_a_forked_child_warns_once_there(gate: Gate, caplog: py
         ({"total_limit": -1}, "total_limit=-1"),
         ({"total_limit": float("nan")}, "total_limit=nan"),
         ({"per_task_limits": {"a": "x"}}, r"per_task_limits\['a'\]='x'"),
-        ({"strength": "hardest"}, "strength='hardest'.*'soft' or 'hard'"),
+        ({"strength": "hardest"}, "strength='hardest'.*'soft', 'hard' or 'strict'"),
     ],
 )
 def test_terms_that_cannot_be_used_are_refused_by_name(gate: Gate, terms: dict, message: str):

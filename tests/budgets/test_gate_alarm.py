@@ -74,10 +74,10 @@ def test_without_a_limit_or_with_none_at_all_nothing_is_told(gate, heard):
     assert heard.told == []
 
 
-def test_an_unknown_cost_reaches_nothing(gate, heard):
+def test_an_unknown_cost_reaches_what_it_held(gate, heard):
     budget = Budget(1, gate=gate)
     gate.settle(gate.reserve((budget,), 10**9, None), None)
-    assert heard.told == []
+    assert [(kind, facts["spent"]) for kind, facts in heard.told] == [("threshold", 10**9)]
 
 
 def test_it_is_told_outside_the_lock_and_its_faults_stay_inside(gate):
@@ -115,5 +115,5 @@ def test_a_charge_that_is_refused_is_told(gate, heard):
 
 def test_a_limit_is_looked_at_from_its_first_share_on(gate):
     watched = Account(10**15)
-    gate._book(Reservation([watched], 0), 1)
+    gate._book(Reservation([watched], 0, 0), 1, certain=True)
     assert watched.alert_from == 5 * 10**14

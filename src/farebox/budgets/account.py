@@ -17,13 +17,14 @@ class Account:
         spent: nano-dollars that settled calls and charges have cost.
         held: nano-dollars that calls in flight have reserved.
         tasks: the same per `task_type`; tasks without a limit of their own appear when first booked.
-        unpriced: settled calls whose cost nobody knows: they are missing from `spent`.
+        unpriced: settled calls whose cost nobody knows: `spent` has what was held for them.
         held_by: who holds how much of `held`; only where calls may wait for each other.
         line: calls that wait, the first to come first.
         alert_from: nano-dollars from which on `passed` has something to look at; None: there is nothing more to tell.
         alerted: millionths of the limit that were told last.
         name: of the budget, for those who are told.
         task_type: the task, where it is the account of one.
+        strict: whether it holds what a call can cost at most, not what it will probably cost.
     """
 
     __slots__ = (
@@ -35,6 +36,7 @@ class Account:
         "line",
         "name",
         "spent",
+        "strict",
         "task_type",
         "tasks",
         "unpriced",
@@ -49,6 +51,7 @@ class Account:
         waits: bool = False,
         name: str | None = None,
         task_type: str | None = None,
+        strict: bool = False,
     ) -> None:
         self.limit = limit
         self.spent = 0
@@ -59,10 +62,12 @@ class Account:
         self.name = name
         self.task_type = task_type
         self.waits = waits
+        self.strict = strict
         self.held_by: dict[int, int] = {}
         self.line: list[Any] = []
         self.tasks: dict[str, Account] = {
-            task: Account(value, waits=waits, name=name, task_type=task) for task, value in (task_limits or {}).items()
+            task: Account(value, waits=waits, name=name, task_type=task, strict=strict)
+            for task, value in (task_limits or {}).items()
         }
 
     def fits(self, amount: int) -> bool:
@@ -93,5 +98,5 @@ class Account:
         """The account of a task, opened without a limit when it is new."""
         found = self.tasks.get(task_type)
         if found is None:
-            found = self.tasks[task_type] = Account(None, waits=self.waits)
+            found = self.tasks[task_type] = Account(None, waits=self.waits, strict=self.strict)
         return found

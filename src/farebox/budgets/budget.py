@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from farebox.budgets.account import Account
 from farebox.budgets.gate import Gate
 from farebox.core import context
 from farebox.core.context import Scope
 from farebox.core.errors import BudgetExceeded, ConfigurationError
+from farebox.core.event import CallRequest
 from farebox.core.guard import attempt, logger, report
 from farebox.core.money import Amount, Money, parse_amount
 from farebox.core.scoped import Scoping
 
-Strength = Literal["soft", "hard"]
+Strength = Literal["soft", "hard", "strict"]
+Bound = Amount | Callable[[CallRequest], Amount | None]
+"""Dollars that one attempt of a call can cost at most, as the user states them; a function may answer None: it does not know."""
 F = TypeVar("F", bound=Callable[..., Any])
 _LONGEST_WAIT = 86_400.0
 
@@ -27,7 +30,8 @@ class Budget(Scoping):
 
     Attributes:
         name: what reports and errors call it, or None.
-        strength: "hard" refuses a call that does not fit; "soft" never refuses, it warns once.
+        strength: "strict" holds what a call can cost at most, and refuses what has no proven ceiling; "hard" holds what it will probably
+            cost; both refuse a call that does not fit. "soft" never refuses, it warns once.
         wait: seconds that a call which does not fit waits at most for calls in flight to settle.
     """
 
@@ -40,11 +44,14 @@ class Budget(Scoping):
         name: str | None = None,
         strength: Strength = "hard",
         wait: float = 0.0,
+        bound: Bound | None = None,
         on_exceeded: Callable[[BudgetExceeded], object] | None = None,
     ) -> None:
         super().__init__()
-        if strength not in ("soft", "hard"):
-            raise ConfigurationError(f"strength={strength!r} cannot be used: give 'soft' or 'hard'")
+        if strength not in get_args(Strength):
+            raise ConfigurationError(f"strength={strength!r} cannot be used: give 'soft', 'hard' or 'strict'")
+        if bound is not None and strength != "strict":
+            raise ConfigurationError(f"bound={bound!r} is for strict budgets: give strength='strict' too")
         if per_task_limits is not None and not isinstance(per_task_limits, Mapping):
             raise ConfigurationError(
                 f"per_task_limits={per_task_limits!r} cannot be used: give amounts by task_type, for example {{'analysis': 0.75}}"
@@ -61,7 +68,9 @@ class Budget(Scoping):
         self.name = None if name is None else str(name)
         self.strength: Strength = strength
         self.wait = float(wait)
-        self.account = Account(limit, tasks, waits=wait > 0, name=self.name)
+        self._bound = None if bound is None or callable(bound) else parse_amount(bound, what="bound")
+        self._ask_bound = bound if callable(bound) else None
+        self.account = Account(limit, tasks, waits=wait > 0, name=self.name, strict=strength == "strict")
         self.owner = gate.process_id
         self._terms: dict[str, Any] = {
             "total_limit": total_limit,
@@ -70,6 +79,7 @@ class Budget(Scoping):
             "name": name,
             "strength": strength,
             "wait": wait,
+            "bound": bound,
             "on_exceeded": on_exceeded,
         }
         self._gate = gate
@@ -136,7 +146,7 @@ class Budget(Scoping):
 
     @property
     def unpriced_calls(self) -> int:
-        """Settled calls whose cost nobody knows; they are missing from `total_spent`."""
+        """Settled calls whose cost nobody knows; `total_spent` has what was held for them."""
         return self.account.unpriced
 
     def charge(self, cost: Amount, task_type: str | None = None) -> None:
@@ -156,6 +166,17 @@ class Budget(Scoping):
         self._gate.charge(chain, parse_amount(cost, what="cost"), task)
         for budget in chain:
             budget.settled()
+
+    def bound(self, request: CallRequest) -> int | None:
+        """Nano-dollars that one attempt of a call can cost at most, as the user states it; None when they do not.
+
+        Raises:
+            ConfigurationError: a function of the user's gave no amount.
+        """
+        if self._ask_bound is None:
+            return self._bound
+        stated = self._ask_bound(request)
+        return None if stated is None else parse_amount(stated, what="bound")
 
     # --- what the gate tells
 

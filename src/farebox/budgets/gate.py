@@ -56,15 +56,28 @@ class Holder(Protocol):
 
 
 class Reservation:
-    """What one call holds of its budgets until it settles."""
+    """What one call holds of its budgets until it settles.
 
-    __slots__ = ("accounts", "amount", "open", "owner")
+    Attributes:
+        accounts: that hold it.
+        amount: nano-dollars that it is expected to cost.
+        ceiling: nano-dollars that strict accounts hold.
+        open: whether it has not settled yet.
+        owner: who holds it, where calls may wait for each other.
+    """
 
-    def __init__(self, accounts: list[Account], amount: int, owner: int = 0) -> None:
+    __slots__ = ("accounts", "amount", "ceiling", "open", "owner")
+
+    def __init__(self, accounts: list[Account], amount: int, ceiling: int, owner: int = 0) -> None:
         self.accounts = accounts
         self.amount = amount
+        self.ceiling = ceiling
         self.open = True
         self.owner = owner
+
+    def holds(self, account: Account) -> int:
+        """Nano-dollars that it holds of an account."""
+        return self.ceiling if account.strict else self.amount
 
 
 class Gate:
@@ -82,7 +95,7 @@ class Gate:
         self.alarm: Alarm | None = None
         self.alert_at: tuple[int, ...] = ()
         self._reached: Final[deque[tuple[Account, int, int]]] = deque()
-        self._finished: Final[deque[tuple[Reservation, int | None]]] = deque()
+        self._finished: Final[deque[tuple[Reservation, int | None, bool]]] = deque()
         self.renew(process_id)
 
     def renew(self, process_id: int) -> None:
@@ -93,12 +106,21 @@ class Gate:
         self._finished.clear()
         self._reached.clear()
 
-    def reserve(self, budgets: Sequence[Holder], amount: int, task_type: str | None) -> Reservation:
-        """Hold `amount` nano-dollars of every budget, or of none.
+    def reserve(
+        self, budgets: Sequence[Holder], amount: int, task_type: str | None, *, ceiling: int | None = None
+    ) -> Reservation:
+        """Hold a call's money of every budget, or of none.
+
+        Args:
+            budgets: that bind it, innermost first.
+            amount: nano-dollars that it is expected to cost.
+            task_type: the task that it is made for.
+            ceiling: nano-dollars that it can never pass, which strict budgets hold; None: `amount` is exact.
 
         Raises:
-            BudgetExceeded: a hard budget, or its limit for this task, cannot pay it.
+            BudgetExceeded: a budget that refuses, or its limit for this task, cannot pay it.
         """
+        most = amount if ceiling is None else ceiling
         if self._inside == threading.get_ident():
             raise RuntimeError("a finaliser made a paid call while its own thread was inside the budget gate")
         refusing = None
@@ -108,17 +130,21 @@ class Gate:
             try:
                 self._book_finished()
                 for budget in budgets:
-                    refused = _refusing(budget, amount, task_type)
-                    if refused is not None:
+                    account = _refusing(budget, amount, most, task_type)
+                    if account is not None:
                         refusing = budget
-                        error = _refusal(budget, refused, amount, task_type)
+                        error = _refusal(budget, account, most if account.strict else amount, task_type)
+                        break
+                    if budget.account.strict and budget.owner != self.process_id:
+                        refusing, error = budget, _foreign(budget)
                         break
                 else:
                     for budget in budgets:
                         accounts.append(budget.account)
                         if task_type is not None:
                             accounts.append(budget.account.task(task_type))
-                    holder = _hold(accounts, amount)
+                    reservation = Reservation(accounts, amount, most)
+                    _hold(reservation)
             finally:
                 self._inside = 0
         if refusing is not None:
@@ -127,10 +153,16 @@ class Gate:
         for budget in budgets:
             if budget.owner != self.process_id:
                 budget.foreign()
-        return Reservation(accounts, amount, holder)
+        return reservation
 
     def line_up(
-        self, budgets: Sequence[Holder], amount: int, task_type: str | None, *, patience: float
+        self,
+        budgets: Sequence[Holder],
+        amount: int,
+        task_type: str | None,
+        *,
+        patience: float,
+        ceiling: int | None = None,
     ) -> Waiting | None:
         """A place in the line of the budget that cannot pay, where waiting can help: only calls in flight of others are in the way.
 
@@ -139,17 +171,20 @@ class Gate:
             amount: as for `reserve`.
             task_type: as for `reserve`.
             patience: seconds that the call waits at most.
+            ceiling: as for `reserve`.
         """
+        most = amount if ceiling is None else ceiling
         with self._lock:
             self._inside = threading.get_ident()
             try:
                 self._book_finished()
                 for budget in budgets:
-                    account = _refusing(budget, amount, task_type)
+                    account = _refusing(budget, amount, most, task_type)
                     if account is not None:
-                        if not account.waits or not account.may_fit(amount, owner()):
+                        asked = most if account.strict else amount
+                        if not account.waits or not account.may_fit(asked, owner()):
                             return None
-                        waiting = Waiting(account, amount, time.monotonic() + patience)
+                        waiting = Waiting(account, asked, time.monotonic() + patience)
                         account.line.append(waiting)
                         return waiting
             finally:
@@ -180,18 +215,24 @@ class Gate:
             following.wake()
         return possible
 
-    def settle(self, reservation: Reservation, actual: int | None) -> None:
-        """Replace a hold by what the call really cost (nano-dollars; None: nobody knows). Only the first time counts."""
+    def settle(self, reservation: Reservation, actual: int | None, *, certain: bool = True) -> None:
+        """Replace a hold by what the call cost. Only the first time counts.
+
+        Args:
+            reservation: what it holds.
+            actual: nano-dollars; None: nobody knows, and it is charged what it holds.
+            certain: False where `actual` is an estimate, or only a part of it is known: a strict budget is charged at least what it held.
+        """
         if self._inside == threading.get_ident():
             # A finaliser has interrupted this very thread inside the gate (an abandoned stream was collected):
             # waiting for the lock would wait for ourselves. Whoever comes next books it first.
-            self._finished.append((reservation, actual))
+            self._finished.append((reservation, actual, certain))
             return
         with self._lock:
             self._inside = threading.get_ident()
             try:
                 self._book_finished()
-                self._book(reservation, actual)
+                self._book(reservation, actual, certain=certain)
                 woken = [account.line[0] for account in reservation.accounts if account.line]
             finally:
                 self._inside = 0
@@ -233,18 +274,21 @@ class Gate:
 
     def _book_finished(self) -> None:
         while self._finished:
-            self._book(*self._finished.popleft())
+            reservation, actual, certain = self._finished.popleft()
+            self._book(reservation, actual, certain=certain)
 
-    def _book(self, reservation: Reservation, actual: int | None) -> None:
+    def _book(self, reservation: Reservation, actual: int | None, *, certain: bool) -> None:
         if not reservation.open:
             return
         reservation.open = False
         for account in reservation.accounts:
-            _release(account, reservation)
+            held = reservation.holds(account)
+            _release(account, held, reservation.owner)
             if actual is None:
                 account.unpriced += 1
-                continue
-            account.spent += actual
+                account.spent += held
+            else:
+                account.spent += actual if certain or not account.strict else max(actual, held)
             if account.alert_from is not None and account.spent >= account.alert_from and self.alarm is not None:
                 share = account.passed(self.alert_at)
                 if share is not None:
@@ -269,36 +313,38 @@ class Gate:
             )
 
 
-def _refusing(budget: Holder, amount: int, task_type: str | None) -> Account | None:
+def _refusing(budget: Holder, amount: int, ceiling: int, task_type: str | None) -> Account | None:
     """The account of the budget that cannot pay, or None."""
     if budget.strength == "soft":
         return None
     account = budget.account
-    if not account.fits(amount):
+    asked = ceiling if account.strict else amount
+    if not account.fits(asked):
         return account
     task = None if task_type is None else account.tasks.get(task_type)
-    return None if task is None or task.fits(amount) else task
+    return None if task is None or task.fits(asked) else task
 
 
-def _hold(accounts: list[Account], amount: int) -> int:
-    """Hold the amount of each account; returns who holds it, where calls may wait for each other."""
-    holder = owner() if any(account.waits for account in accounts) else 0
-    for account in accounts:
+def _hold(reservation: Reservation) -> None:
+    """Hold of each account what the reservation says; and who holds it, where calls may wait for each other."""
+    if any(account.waits for account in reservation.accounts):
+        reservation.owner = owner()
+    for account in reservation.accounts:
+        amount = reservation.holds(account)
         account.held += amount
         if account.waits:
-            account.held_by[holder] = account.held_by.get(holder, 0) + amount
-    return holder
+            account.held_by[reservation.owner] = account.held_by.get(reservation.owner, 0) + amount
 
 
-def _release(account: Account, reservation: Reservation) -> None:
-    """Take back what the reservation holds of the account."""
-    account.held -= reservation.amount
+def _release(account: Account, amount: int, holder: int) -> None:
+    """Take back what a reservation holds of the account."""
+    account.held -= amount
     if account.waits:
-        left = account.held_by.get(reservation.owner, 0) - reservation.amount
+        left = account.held_by.get(holder, 0) - amount
         if left > 0:
-            account.held_by[reservation.owner] = left
+            account.held_by[holder] = left
         else:
-            account.held_by.pop(reservation.owner, None)
+            account.held_by.pop(holder, None)
 
 
 def _refusal(budget: Holder, account: Account, amount: int, task_type: str | None) -> BudgetExceeded:
@@ -308,12 +354,24 @@ def _refusal(budget: Holder, account: Account, amount: int, task_type: str | Non
     whose = f"budget {budget.name!r}" if budget.name else "the budget"
     which = f"the limit of {whose} for task {task_type!r}" if of_task else whose
     in_flight = f" and ${held} held by calls in flight" if account.held else ""
+    what = f"that can cost up to ${asked}" if account.strict else f"of about ${asked}"
     return BudgetExceeded(
-        f"{which}, ${limit}, cannot pay a call of about ${asked}: ${spent} spent{in_flight}. Nothing was sent.",
+        f"{which}, ${limit}, cannot pay a call {what}: ${spent} spent{in_flight}. Nothing was sent.",
         budget=budget.name,
         limit=limit,
         spent=spent,
         reserved=held,
         asked=asked,
         task_type=task_type if of_task else None,
+        strength="strict" if account.strict else "hard",
+    )
+
+
+def _foreign(budget: Holder) -> BudgetExceeded:
+    return BudgetExceeded(
+        f"strict budget {budget.name or '(unnamed)'} was made in process {budget.owner} and is used in another one, where its money is "
+        "a copy that would be spent twice. Nothing was sent. Make the budget with shared=True, or inside this process.",
+        budget=budget.name,
+        limit=None if budget.account.limit is None else Money.from_nano(budget.account.limit),
+        strength="strict",
     )

@@ -44,6 +44,7 @@ class BudgetExceeded(FareboxError):  # noqa: N818 - the name that every replaced
         window: of a standing budget, what it counts over, for example "day UTC"; None for a request budget.
         resets_at: of a standing budget, when there is money again.
         unit: what the amounts are: "usd", or "tokens" or "calls" where a standing budget counts those.
+        strength: of the budget that refused: "hard" or "strict"; None where no budget could be asked.
         reason: why, in a sentence.
     """
 
@@ -61,6 +62,7 @@ class BudgetExceeded(FareboxError):  # noqa: N818 - the name that every replaced
         window: str | None = None,
         resets_at: datetime | None = None,
         unit: str = "usd",
+        strength: str | None = None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -74,6 +76,7 @@ class BudgetExceeded(FareboxError):  # noqa: N818 - the name that every replaced
         self.window = window
         self.resets_at = resets_at
         self.unit = unit
+        self.strength = strength
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by keyword: exceptions are rebuilt from `args` alone, which would lose the data in a process pool."""
