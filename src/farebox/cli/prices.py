@@ -148,7 +148,7 @@ def diff(*, old: str, new: str, form: str) -> None:
 def explain(*, event_id: str, ledger: str | None, form: str) -> None:
     """The arithmetic of one call's cost: units, rates, conditions and sources, by the book in force."""
     from farebox.cli.report import open_existing
-    from farebox.pricing.again import price_again
+    from farebox.reports.explanation import explanation
 
     opened = open_existing(ledger, read_only=False)
     try:
@@ -157,35 +157,7 @@ def explain(*, event_id: str, ledger: str | None, form: str) -> None:
         opened.close()
     if event is None:
         raise LedgerError(f"the ledger has no call with the id {event_id!r}: farebox report shows what it has")
-    book = _book()
-    cost = price_again(event, book)
-    rows = tuple(
-        (
-            line.unit,
-            f"{line.count:,}",
-            f"{line.rate:f}",
-            f"{line.per:,}",
-            f"{line.amount:f}",
-            line.model,
-            line.conditions,
-            line.source,
-        )
-        for line in (cost.lines if cost else ())
-    )
-    columns = tuple(
-        Column(name, title)
-        for name, title in (
-            ("unit", "unit"),
-            ("count", "count"),
-            ("rate", "USD"),
-            ("per", "per"),
-            ("amount", "amount"),
-            ("model", "model"),
-            ("conditions", "conditions"),
-            ("source", "source"),
-        )
-    )
-    _tell(Table(title=_headline(event), columns=columns, rows=rows, notes=tuple(_remarks(event, book, cost))), form)
+    _tell(explanation(event, _book()), form)
 
 
 def _tell(table: Table, form: str) -> None:
@@ -194,28 +166,6 @@ def _tell(table: Table, form: str) -> None:
         show(table, form)
     else:
         click.echo("\n".join((table.title, *table.notes)))
-
-
-def _headline(event: CallEvent) -> str:
-    model = event.response_model or event.request_model
-    cost = "unknown" if event.cost is None else f"${event.cost:f}"
-    return f"Call {event.id}: {event.provider} {model}, {event.cost_status}, {cost}, booked by {event.price_book}"
-
-
-def _remarks(event: CallEvent, book: Any, cost: Any) -> list[str]:
-    remarks = [f"no price at the time: {what}" for what in event.cost_missing]
-    if cost is None:
-        remarks.append(
-            f"its cost is not computed from rates: it is {event.cost_status}, and there is no usage to price"
-        )
-        return remarks
-    remarks += [f"no price now: {what}" for what in cost.missing]
-    now = "unknown" if cost.amount is None else f"${cost.amount:f}"
-    if cost.nano != event.cost_nano:
-        remarks.append(
-            f"by the book in force ({book.hash} of {book.as_of}) it costs {now}: farebox reprice corrects the ledger"
-        )
-    return remarks
 
 
 def _unit(change: Any) -> str:
