@@ -152,7 +152,7 @@ def test_a_rough_usage_without_a_price_stays_unpriced(meter, journal):
 
 def counted(meter):
     """What budgets of money, tokens and calls have counted, over all time."""
-    standing = meter.standing
+    standing = meter.holding.standing
     readings = [standing._store().read(one.name, one.terms, 0) for one in standing.active]
     return {
         one.name: (sum(r.spent for r in read), sum(r.held for r in read))
@@ -163,7 +163,7 @@ def counted(meter):
 @pytest.fixture
 def standing(meter):
     store = MemoryBudgetStore()
-    meter.standing = StandingBudgets(
+    meter.holding.standing = StandingBudgets(
         [
             budget_row("money", limit=1, window="month"),
             budget_row("tokens", limit={"tokens": 10**6}, window="day"),
@@ -200,7 +200,7 @@ def test_a_call_that_was_cut_is_charged_as_its_event_is_and_a_refused_one_is_not
     meter.open(request()).settle(None, status="error", billable=False)
     assert [event.cost_nano for event in journal.events] == [276, 0]
     assert counted(meter)["money"] == (276, 0)
-    meter.standing.set(budget_row("calls", limit={"calls": 2}, window="24h"))
+    meter.holding.standing.set(budget_row("calls", limit={"calls": 2}, window="24h"))
     with pytest.raises(BudgetExceeded, match="'calls'"):
         meter.open(request())
     assert (journal.events[-1].status, journal.events[-1].cost_nano) == ("refused", 0)

@@ -76,16 +76,16 @@ class PaidCall:
             BudgetExceeded: a budget cannot pay for it, and waiting cannot help.
         """
         try:
-            self.reservation = self._meter.reserve(self)
+            self.reservation = self._meter.holding.reserve(self)
         except BudgetExceeded as refusal:
-            self.waiting = self._meter.line_up(self)
+            self.waiting = self._meter.holding.line_up(self)
             if self.waiting is None:
                 self._meter.refuse(self, refusal)
                 raise
             # Once more, now that it stands in line: what settled between the refusal and this woke nobody.
             self.again()
             return False
-        self._meter.hold_standing(self)
+        self._reserve_standing()
         return True
 
     def again(self) -> bool:
@@ -98,9 +98,9 @@ class PaidCall:
         if waiting is None:
             return True
         try:
-            self.reservation = self._meter.reserve(self)
+            self.reservation = self._meter.holding.reserve(self)
         except BudgetExceeded as refusal:
-            if not waiting.over and self._meter.gate.pass_on(waiting):
+            if not waiting.over and self._meter.holding.gate.pass_on(waiting):
                 return False
             self.give_up()
             if waiting.impossible:
@@ -108,16 +108,23 @@ class PaidCall:
             self._meter.refuse(self, refusal)
             raise
         self.waiting = None
-        self._meter.gate.leave_line(waiting, admitted=True)
-        self._meter.hold_standing(self)
+        self._meter.holding.gate.leave_line(waiting, admitted=True)
+        self._reserve_standing()
         self._meter.admit(self)
         return True
+
+    def _reserve_standing(self) -> None:
+        try:
+            self._meter.holding.reserve_standing(self)
+        except BudgetExceeded as refusal:
+            self._meter.refuse(self, refusal)
+            raise
 
     def give_up(self) -> None:
         """Leave the line: the program waits no longer."""
         waiting, self.waiting = self.waiting, None
         if waiting is not None:
-            self._meter.gate.leave_line(waiting, admitted=False)
+            self._meter.holding.gate.leave_line(waiting, admitted=False)
 
     def occupy(self) -> None:
         """Note the call as in flight, as the event that it becomes if this process dies now."""
@@ -171,10 +178,7 @@ class PaidCall:
             bill = contained("estimate", self._meter.biller.rough, self, bill) or bill
         if unanswered:
             bill = contained("estimate", self._meter.biller.with_unanswered, self, bill, unanswered) or bill
-        if self.reservation is not None:
-            contained("budget gate", self._settle_budgets, self.reservation, bill[0], usage)
-        if self.hold is not None:
-            contained("standing budgets", self._settle_standing, self.hold, bill[0], usage)
+        self._meter.holding.settle(self, bill[0], usage)
         if self.reservation is not None or self.hold is not None:
             contained("estimate", self._learn, bill[0], usage)
         event = contained("event", self.event, usage, bill, ending)
@@ -281,20 +285,6 @@ class PaidCall:
         finally:
             self._meter.journal.vacate(self._slot)
 
-    def _settle_budgets(self, reservation: Reservation, cost: Quote, usage: Usage | None) -> None:
-        # A call whose price failed us is charged what it held: the provider may well have billed it.
-        held = reservation.amount
-        self._meter.gate.settle(reservation, held if cost is FAULT else self._meter.booked(cost[0], usage, held))
-        for budget in self.budgets:
-            if budget.strength == "soft":
-                budget.settled()
-
-    def _settle_standing(self, hold: str, cost: Quote, usage: Usage | None) -> None:
-        nano = None if cost is FAULT else self._meter.booked(cost[0], usage, self.held)
-        free = cost[0] == 0 and usage is None  # the provider cannot have counted anything either
-        actual = {"usd": nano, "tokens": 0 if free else None if usage is None else self.tokens(usage), "calls": 1}
-        self._meter.standing.settle(hold, actual, now=time.time_ns())
-
     def tokens(self, usage: Usage | None) -> int | None:
         """Tokens that were used; without a usage those that were held, None when there are none."""
         if usage is not None:
@@ -317,13 +307,6 @@ class PaidCall:
     def expected(self) -> int | None:
         """Nano-dollars that the call was expected to cost, or None."""
         return None if self.forecast is None else self.forecast.expected_nano
-
-    @property
-    def held(self) -> int:
-        """Nano-dollars that the call holds."""
-        if self.reservation is not None and self.reservation.amount:
-            return self.reservation.amount
-        return 0 if self.hold is None else self._meter.known_cost(self) or 0
 
     @property
     def charged(self) -> int | None:
