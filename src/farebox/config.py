@@ -62,6 +62,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     on_gate_error: OnGateError = "allow"
     """What a soft or hard budget does when the gate itself fails."""
 
+    gate_timeout: float = 2.0
+    """Seconds that a call waits at most for a store of budgets that is locked; then the gate has failed, and `on_gate_error` decides."""
+
     on_unpriced: OnUnpriced | Assume = "deny"
     """What a hard budget with a limit does with a call whose model has no price: a limit that cannot see a cost cannot hold it.
     `{"assume": {"input": "5", "output": "25"}}` books it at those prices; its event stays unpriced."""
@@ -204,6 +207,7 @@ PARSERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "include_usage": _flag,
     "usage_hosts": _names,
     "on_gate_error": _one_of(get_args(OnGateError)),
+    "gate_timeout": _seconds,
     "on_unpriced": _on_unpriced,
     "prices": parse_prices,
     "tiers": parse_tiers,

@@ -40,6 +40,9 @@ T = TypeVar("T")
 _EXIT_TIMEOUT: Final = 5.0
 """Seconds that the interpreter's exit waits for the ledger; what is not in it by then stays in the journal."""
 
+_BOOK_AGAIN: Final = 1.0
+"""Seconds after which a store of budgets that failed is told anew what it was not told yet."""
+
 gate: Final = Gate(os.getpid())
 """Every budget of this process is booked here, whatever the settings are: budgets outlive a `configure`."""
 gate.alarm = LateAlarm(lambda: current().alerts)
@@ -75,6 +78,7 @@ class Runtime:
         self.budgets = BudgetPlace(budgets_path(self.ledger_path), settings, _state.budgets, _known)
         self._booked = Booked(self.budgets.store, self.maintenance.wake)
         self.budgets.standing.booked = self._booked.note
+        self.budgets.standing.failed = self.maintenance.wake
         self.meter = Meter(
             prices=prices,
             estimator=Estimator(prices, assumed_output_tokens=settings.assumed_output_tokens),
@@ -90,9 +94,10 @@ class Runtime:
 
     def _errand(self) -> float | None:
         """What the maintenance thread does when it is woken: look at standing budgets, then send alerts."""
+        contained("standing budgets", self.budgets.standing.flush)
         later = contained("alert", self._booked.tell, self.alerts, time.time_ns())
-        soon = self.alerts.work()
-        return soon if later is None else later if soon is None else min(soon, later)
+        again = [later, self.alerts.work(), _BOOK_AGAIN if self.budgets.standing.unbooked else None]
+        return min((seconds for seconds in again if seconds is not None), default=None)
 
     def open_ledger(self, path_or_url: str | os.PathLike[str] | None, *, read_only: bool) -> Ledger:
         """Open a ledger; unless read-only, first bring in what this process and dead ones left in journals."""
@@ -108,15 +113,22 @@ class Runtime:
                 contained("alert", self.alerts.tell, JOURNAL, problem="dropped", count=adopted.dropped)
         return ledger
 
+    def leave_in_child(self) -> None:
+        """After a fork: what is in flight, and every thread, is the parent's."""
+        for part in (self.meter, self.recorder, self.maintenance, self.alerts, self._booked):
+            contained("fork", part.leave_in_child)
+
     def close(self, timeout: float) -> bool:
         """Bring everything into the ledger, send alerts, release the journal. Calls still in flight keep the journal open."""
         self.maintenance.close()
+        done = self.finish(timeout, keep_journal=bool(self.meter.open_calls))
         contained("exit", self.budgets.close)
-        return self.finish(timeout, keep_journal=bool(self.meter.open_calls))
+        return done
 
     def finish(self, timeout: float, *, keep_journal: bool = False) -> bool:
         """Bring everything into the ledger and send every alert; False when `timeout` seconds were not enough for both."""
         deadline = time.monotonic() + timeout
+        contained("standing budgets", self.budgets.standing.flush)
         contained("alert", self._booked.tell, self.alerts, time.time_ns())
         done = self.recorder.flush(timeout) if keep_journal else self.recorder.close(timeout)
         return self.alerts.flush(max(0.0, deadline - time.monotonic())) and done
@@ -365,8 +377,5 @@ def _after_fork_in_child() -> None:
     gate.renew(os.getpid())
     for runtime in (*_state.retired, _state.runtime):
         if runtime is not None:
-            contained("fork", runtime.meter.leave_in_child)
-            contained("fork", runtime.recorder.leave_in_child)
-            contained("fork", runtime.maintenance.leave_in_child)
-            contained("fork", runtime.alerts.leave_in_child)
+            runtime.leave_in_child()
     _state.retired = []

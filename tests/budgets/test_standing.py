@@ -4,9 +4,10 @@ import msgspec
 import pytest
 
 from farebox.budget_settings import budget_row, parse_budgets
-from farebox.budgets import standing as standing_module
+from farebox.budgets import books as books_module
+from farebox.budgets.books import SWEEP
 from farebox.budgets.memory_store import MemoryBudgetStore
-from farebox.budgets.standing import LOOK, SWEEP, StandingBudgets
+from farebox.budgets.standing import LOOK, StandingBudgets
 from farebox.budgets.status import status
 from farebox.budgets.store import Kept
 from farebox.core.context import Attribution
@@ -160,7 +161,7 @@ def test_rows_that_bind_every_process_are_looked_for_and_win(store):
 def test_holds_of_dead_processes_are_charged_while_others_work(store, monkeypatch):
     budgets = made(store, budget_row("a", limit=1, window="day"))
     spend(budgets, "1", 0.5)
-    monkeypatch.setattr(standing_module, "is_dead", lambda owner: True)
+    monkeypatch.setattr(books_module, "is_dead", lambda owner: True)
     spend(budgets, "2", 0.1, now=NOON + SWEEP)
     (one,) = status(budgets.active, store, NOON)
     assert (one.spent, one.held) == (Money("0.5"), Money("0.1"))
@@ -216,8 +217,8 @@ def test_a_finaliser_inside_the_store_waits_for_nobody(store):
         budgets.settle("1", {"usd": 7}, now=NOON)
         return asked.read("a", budgets.active[0].terms, 0)[0].spent
 
-    assert budgets._ask(interrupted) == 0
-    assert budgets._ask(lambda asked: asked.read("a", budgets.active[0].terms, 0)[0].spent) == 7
+    assert budgets.ask(interrupted) == 0
+    assert budgets.ask(lambda asked: asked.read("a", budgets.active[0].terms, 0)[0].spent) == 7
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_what_a_killed_process_held_is_charged_and_never_freed(tmp_path, monkeyp
     child.send_signal(signal.SIGKILL)
     child.communicate()
     if seen == "by time alone":  # as in a container, where nobody can tell
-        monkeypatch.setattr("farebox.budgets.standing.is_dead", lambda owner: False)
+        monkeypatch.setattr("farebox.budgets.books.is_dead", lambda owner: False)
         assert budgets.sweep(now) == 0
         now += 3601 * 10**9
     assert budgets.sweep(now) == 1

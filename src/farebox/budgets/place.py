@@ -46,6 +46,7 @@ class BudgetPlace:
         self.path = path
         self._program = program
         self._opened = opened
+        self._timeout = settings.gate_timeout
         self._store: BudgetStore | None = None
         if settings.budget_store == "memory":
             self._store = opened(lambda: program.memory)
@@ -72,7 +73,7 @@ class BudgetPlace:
         if self._store is None:
             from farebox.budgets.sqlite_store import SQLiteBudgetStore
 
-            self._store = SQLiteBudgetStore(self.path)
+            self._store = SQLiteBudgetStore(self.path, busy_timeout=self._timeout)
         return self._store
 
     def _is_there(self) -> bool:

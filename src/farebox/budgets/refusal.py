@@ -11,7 +11,7 @@ from farebox.core.errors import BudgetExceeded
 from farebox.core.money import Money
 
 if TYPE_CHECKING:
-    from farebox.budgets.standing import Standing
+    from farebox.budgets.matching import Standing
 
 
 def counted(unit: str, amount: int) -> Decimal:

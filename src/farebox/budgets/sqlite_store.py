@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,7 @@ import msgspec
 
 from farebox.budgets.store import LARGEST, REMEMBERED, RETRIED, Denied, Draw, Kept, Reading, bounded
 from farebox.core.errors import LedgerError
-from farebox.ledger.file import LedgerFile
+from farebox.ledger.file import REMEDIES, LedgerFile
 from farebox.ledger.locate import Location
 from farebox.ledger.network import network_file_system
 
@@ -41,6 +42,9 @@ CREATE TABLE IF NOT EXISTS budgets (name TEXT PRIMARY KEY, row TEXT NOT NULL, bi
 _CHECKPOINT: Final = 8_000
 """Pages of the log (32 MB) before a commit moves them into the file and waits for the disk. At SQLite's 1,000 every hundredth did."""
 
+_NOTICED: Final = 0.01
+"""Seconds that a question may have waited for other threads without waiting less for other processes."""
+
 _SUMS: Final = """SELECT coalesce(sum(spent), 0), coalesce(sum(held), 0), min(CASE WHEN spent OR held THEN piece END)
 FROM counters WHERE budget = ? AND terms = ? AND bucket = ? AND piece >= ?"""
 _ADD: Final = """INSERT INTO counters (budget, terms, bucket, piece, until, spent, held, calls)
@@ -54,7 +58,27 @@ _draws: Final = msgspec.json.Decoder(tuple[Draw, ...]).decode
 
 
 class _File(LedgerFile):
-    """The file of the store: followed, and closed around a fork, as the ledger's is."""
+    """The file of the store: followed, and closed around a fork, as the ledger's is. Nobody waits longer for it than the busy timeout."""
+
+    @contextlib.contextmanager
+    def use(self) -> Iterator[tuple[sqlite3.Connection, bool]]:
+        """See `LedgerFile`; threads that wait for each other wait the less for other processes."""
+        began = time.monotonic()
+        if not self._lock.acquire(timeout=self._busy_timeout):
+            raise LedgerError(f"{self._path}: other threads wait for it too: {REMEDIES['SQLITE_BUSY']}")
+        try:
+            with super().use() as (connection, replaced):
+                waited = time.monotonic() - began
+                if waited > _NOTICED:
+                    left = max(1, int((self._busy_timeout - waited) * 1000))
+                    connection.execute(f"PRAGMA busy_timeout = {left}")
+                try:
+                    yield connection, replaced
+                finally:
+                    if waited > _NOTICED:
+                        connection.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
+        finally:
+            self._lock.release()
 
     def _look(self) -> None:
         network = network_file_system(self._path)

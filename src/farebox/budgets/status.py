@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import msgspec
 
+from farebox.budgets.matching import Standing
 from farebox.budgets.refusal import counted, moment
-from farebox.budgets.standing import Standing
 from farebox.budgets.store import BudgetStore, Reading
 
 

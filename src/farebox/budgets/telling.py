@@ -5,16 +5,16 @@ The store is read in the maintenance thread and not on the way of a call; what w
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from farebox.budgets.standing import Match
+from farebox.budgets.books import Bucket
 from farebox.budgets.store import BudgetStore
 from farebox.core.ports import Alarm
 
 _PAUSE_NS: Final = 500_000_000
 """Nanoseconds between two times that the thread is woken."""
-_MILLION: Final = 1_000_000
 
 
 class Booked:
@@ -28,15 +28,20 @@ class Booked:
     def __init__(self, store: Callable[[], BudgetStore], wake: Callable[[], object]) -> None:
         self._store = store
         self._wake = wake
-        self._matches: dict[tuple[str, str], Match] = {}
+        self._buckets: dict[tuple[str, str], Bucket] = {}
         self._next_wake = 0
+        self.leave_in_child()
 
-    def note(self, matches: Sequence[Match], now: int) -> None:
+    def leave_in_child(self) -> None:
+        """After a fork: the thread that was telling is the parent's."""
+        self._telling = threading.Lock()
+
+    def note(self, buckets: Sequence[Bucket], now: int) -> None:
         """A call was booked. Takes no lock: it may be a finaliser's."""
-        for match in matches:
-            if match.standing.row.alert_at:
-                self._matches[match.standing.name, match.bucket] = match
-        if self._matches and now >= self._next_wake:
+        for bucket in buckets:
+            if bucket.told is not None:
+                self._buckets[bucket.told] = bucket
+        if self._buckets and now >= self._next_wake:
             self._next_wake = now + _PAUSE_NS
             self._wake()
 
@@ -46,20 +51,8 @@ class Booked:
         Returns:
             Seconds after which to look again: what is booked from now on wakes nobody for a moment.
         """
-        matches, self._matches = self._matches, {}
-        for match in matches.values():
-            standing = match.standing
-            _, since, _ = standing.window.place(now)
-            readings = self._store().read(standing.name, standing.terms, since)
-            spent = next((reading.spent for reading in readings if reading.bucket == match.bucket), 0)
-            alarm.spent(
-                standing.name,
-                match.bucket,
-                since,
-                match.limit,
-                spent,
-                alert_at=tuple(sorted(round(share * _MILLION) for share in standing.row.alert_at)),
-                unit=standing.row.unit,
-                tenant_id=match.bucket or None if standing.row.per == "tenant_id" else None,
-            )
-        return _PAUSE_NS / 1e9 if matches else None
+        with self._telling:  # whoever ends the program finds everything told, also what another thread was telling
+            buckets, self._buckets = self._buckets, {}
+            for bucket in buckets.values():
+                bucket.tell(alarm, self._store(), now)
+        return _PAUSE_NS / 1e9 if buckets else None

@@ -143,8 +143,8 @@ def reset(*, name: str, ledger: str | None) -> None:
 @click.pass_context
 def status(context: click.Context, *, name: str | None, tenant: str | None, ledger: str | None, form: str) -> None:
     """What is spent, held and left, bucket by bucket; exit code 3 when a limit is reached."""
+    from farebox.budgets.matching import Standing
     from farebox.budgets.owner import is_dead
-    from farebox.budgets.standing import Standing
     from farebox.budgets.status import status as stands
 
     place = _place(ledger)
