@@ -36,11 +36,11 @@ def test_shares_of_a_tenants_day_are_told_once_and_name_the_tenant(provider, tol
         for _ in range(3):
             ask(client)
     (alert,) = delivered(told)
-    assert (alert.budget, alert.tenant_id, alert.utilization) == ("daily", "acme", pytest.approx(0.3))
+    assert (alert.budget, alert.tenant_id, alert.data["threshold"]) == ("daily", "acme", 0.2)
     with provider.openai_client() as client, farebox.tracked("x", tenant_id="acme"):
         for _ in range(3):
             ask(client)
-    assert [one.utilization for one in delivered(told)] == [pytest.approx(0.3), pytest.approx(0.6)]
+    assert [one.data["threshold"] for one in delivered(told)] == [0.2, 0.5]
 
 
 def test_nothing_is_told_where_nothing_is_reached_or_wanted(provider, told):
