@@ -18,7 +18,7 @@ from farebox.price_settings import PriceSettings
 from farebox.pricing import freshness, names, rate
 from farebox.pricing.own import OWN, OwnPrices
 from farebox.pricing.rate import Source
-from farebox.pricing.resolve import Conditions, ModelEntry, Resolved, Uplift, resolve
+from farebox.pricing.resolve import Conditions, ModelEntry, Resolved, Uplift, period, resolve
 
 FORMAT: Final = 1
 """Number of the file's format that this farebox reads."""
@@ -169,6 +169,18 @@ class Book:
         """Tokens of the model's context window, where the book knows it."""
         entry = self.find(provider, model, at_ns)
         return None if entry is None else entry.context
+
+    def tiers(self, provider: str, model: str, at_ns: int) -> tuple[str, ...]:
+        """Service tiers that the model has prices for at that moment, beside the standard one."""
+        entry = self.find(provider, model, at_ns)
+        found = None if entry is None else period(entry, at_ns)
+        return () if found is None else tuple(name for name in found[0].variants if name != "batch" and ":" not in name)
+
+    def uplifts(self, provider: str, model: str, at_ns: int) -> tuple[Uplift, ...]:
+        """Factors that may hold for the model's prices, each under its condition."""
+        entry, name = self.find(provider, model, at_ns), self.provider(provider)
+        rules = () if entry is None else (self._file.uplifts[index] for index in entry.uplifts)
+        return tuple(rule for rule in rules if rule.provider == name)
 
     def set_price(
         self, *, provider: str, model: str, rates: Mapping[str, str], effective_from: str | None = None

@@ -155,26 +155,27 @@ def resolve(
     entry: ModelEntry, provider: str, conditions: Conditions, at_ns: int, uplifts: Sequence[Uplift]
 ) -> Resolved | None:
     """Flat rates, or None when the model has no price at that moment."""
-    found = _period(entry, at_ns)
+    found = period(entry, at_ns)
     if found is None:
         return None
-    period, since, until = found
-    work = _Work(period, provider)
-    since, until = work.hours(period, entry, at_ns, since, until)
-    work.choose(period, conditions)
+    prices, since, until = found
+    work = _Work(prices, provider)
+    since, until = work.hours(prices, entry, at_ns, since, until)
+    work.choose(prices, conditions)
     work.multiply(entry, provider, conditions, uplifts)
     if entry.unsupported:
         work.missing += [f"{name} (the book has no unit for it)" for name in entry.unsupported]
     return work.result(entry, since, until)
 
 
-def _period(entry: ModelEntry, at_ns: int) -> tuple[Period, int, int] | None:
+def period(entry: ModelEntry, at_ns: int) -> tuple[Period, int, int] | None:
+    """The prices of a moment with the first and the last one that they hold at; None: it has none then."""
     chosen: tuple[Period, int] | None = None
     until = FOREVER
-    for period in entry.periods:
-        since = 0 if period.since is None else rate.day_ns(period.since)
+    for prices in entry.periods:
+        since = 0 if prices.since is None else rate.day_ns(prices.since)
         if since <= at_ns:
-            chosen = (period, since)
+            chosen = (prices, since)
         else:
             until = since
             break

@@ -1,0 +1,133 @@
+"""What a request can be billed at most, or why that is not known. May import core only.
+
+A pure function of the request and the reviewed table (`bound_table.toml`), which is an allow-list: what is not in it has no bound.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final
+
+import msgspec
+
+from farebox.budgets.bound_table import Endpoint, Models, Table, table
+from farebox.budgets.bound_walk import Outside, Walk
+from farebox.core.event import CallRequest
+
+MIN_OUTPUT_TOKENS: Final = 256
+"""The least that a cap is lowered to: an answer cut shorter is money for nothing."""
+
+REMEDY: Final = "state the most that it can cost with bound=, or use strength='hard'"
+
+
+class Clamp(msgspec.Struct, frozen=True):
+    """How a request's output cap may be lowered, and what a cap lets be billed.
+
+    Attributes:
+        path: where in the body it is written, for example ("generationConfig", "maxOutputTokens").
+        stated: the cap that the request has; None: it has none.
+        least: the smallest that may be written: the interface's own minimum, and above what is set aside for thinking.
+        most: the largest that may be written: never above the one stated, nor above what the model takes.
+        copies: answers that are billed.
+        share: the part of a cap that may be billed beyond it.
+        extra: tokens that may be billed beyond that.
+    """
+
+    path: tuple[str, ...]
+    stated: int | None
+    least: int
+    most: int | None
+    copies: int = 1
+    share: Fraction = Fraction(0)
+    extra: int = 0
+
+    def tokens(self, cap: int) -> int:
+        """Output tokens that may be billed under a cap, all copies together."""
+        beyond = -(-cap * self.share.numerator // self.share.denominator)
+        return (cap + beyond + self.extra) * self.copies
+
+    def largest(self, tokens: int, *, least: int = MIN_OUTPUT_TOKENS) -> int | None:
+        """The largest cap under which no more than `tokens` are billed; None when that is too small to be of use."""
+        each = tokens // self.copies - self.extra
+        if each < 0:
+            return None
+        # cap + ceil(cap * share) <= each, in whole numbers.
+        cap = each * self.share.denominator // (self.share.denominator + self.share.numerator)
+        if self.most is not None:
+            cap = min(cap, self.most)
+        return cap if cap >= max(least, self.least) else None
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """What one attempt of a request can be billed at most.
+
+    Attributes:
+        input_tokens: tokens of the prompt.
+        output_tokens: tokens that come out as the request stands, all copies, margin included; None: nothing limits them.
+        clamp: how the output cap may be lowered; None: nothing comes out that is billed.
+        tier: the service tier that it asks for, in the provider's word; None: it does not say.
+        writes: units of cache writes that may be billed instead of plain input.
+    """
+
+    input_tokens: int
+    output_tokens: int | None
+    clamp: Clamp | None = None
+    tier: str | None = None
+    writes: frozenset[str] = frozenset()
+
+
+class Unbounded(msgspec.Struct, frozen=True):
+    """A request without a bound.
+
+    Attributes:
+        reason: why, and what helps, in a sentence.
+    """
+
+    reason: str
+
+
+def bound(request: CallRequest, *, model: str | None = None, rows: Table | None = None) -> Bound | Unbounded:
+    """The most that one attempt of a request can be billed.
+
+    Args:
+        request: what is about to be sent; its body is read and not changed.
+        model: the model's name in the price book, where that is not the name that is asked for (a deployment, an alias).
+        rows: the table; None: the one that comes with farebox.
+    """
+    try:
+        return _bound(request, model, rows or table())
+    except Outside as outside:
+        return Unbounded(f"{outside}: {REMEDY}")
+
+
+def _bound(request: CallRequest, model: str | None, rows: Table) -> Bound:
+    found = rows.endpoint(request.provider, request.api)
+    if found is None:
+        raise Outside(f"{request.api or request.operation} requests to {request.provider} have no proven ceiling")
+    endpoint, keys = found
+    names = tuple(name.lower() for name in (model, request.model) if name)
+    known = rows.model(request.provider, names)
+    if known is None:
+        raise Outside(f"model {request.model!r} of {request.provider} is not in the table of ceilings")
+    walk = Walk(endpoint, keys)
+    walk.body(request.body)
+    if not endpoint.output:
+        return Bound(walk.tokens, 0, None, walk.tier, frozenset(walk.writes))
+    clamp = _clamp(endpoint, known, walk, rows)
+    stands = clamp.stated if clamp.stated is not None else endpoint.unstated_cap or known.most_output
+    return Bound(
+        walk.tokens,
+        None if stands is None else clamp.tokens(stands),
+        clamp,
+        walk.tier,
+        frozenset(walk.writes),
+    )
+
+
+def _clamp(endpoint: Endpoint, known: Models, walk: Walk, rows: Table) -> Clamp:
+    path, stated = walk.cap or (endpoint.write_cap, None)
+    if stated is not None and stated <= walk.thinking:
+        raise Outside(f"{'.'.join(path)}={stated} is not above the {walk.thinking} tokens set aside for thinking")
+    most = stated if stated is not None else endpoint.unstated_cap or known.most_output
+    least = max(endpoint.smallest_cap, walk.thinking + 1)
+    return Clamp(path, stated, least, most, walk.copies, rows.share, rows.margin.tokens)

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from farebox.budgets.bound import Bound, Clamp, Unbounded, bound
+from farebox.core.event import CallRequest
+
+
+def chat(model: str = "gpt-5-mini", **body: object) -> CallRequest:
+    return CallRequest("openai", "chat", "chat.completions", model, {"model": model, "messages": said("hello"), **body})
+
+
+def responses(**body: object) -> CallRequest:
+    return CallRequest("openai", "chat", "responses", "gpt-5-mini", {"model": "gpt-5-mini", "input": "hello", **body})
+
+
+def message(model: str = "claude-sonnet-4-5", provider: str = "anthropic", **body: object) -> CallRequest:
+    whole = {"model": model, "max_tokens": 1000, "messages": said("hello"), **body}
+    return CallRequest(provider, "chat", "messages", model, whole)
+
+
+def content(**body: object) -> CallRequest:
+    whole = {"contents": [{"role": "user", "parts": [{"text": "hello"}]}], **body}
+    return CallRequest("google", "generate_content", "generateContent", "gemini-2.5-flash", whole)
+
+
+def said(text: str) -> list[dict[str, object]]:
+    return [{"role": "user", "content": text}]
+
+
+def bounded(request: CallRequest) -> Bound:
+    found = bound(request)
+    assert isinstance(found, Bound), found
+    return found
+
+
+def reason(request: CallRequest) -> str:
+    found = bound(request)
+    assert isinstance(found, Unbounded), found
+    return found.reason
+
+
+def test_a_text_counts_a_token_for_each_byte_beside_what_frames_it():
+    plain = bounded(chat()).input_tokens
+    assert bounded(chat(messages=said("hello" + "x" * 100))).input_tokens == plain + 100
+    assert bounded(chat(messages=said("helloé"))).input_tokens == plain + 2
+    assert plain >= len("hello") + 16
+
+
+def test_an_output_cap_bounds_every_copy_with_a_margin():
+    found = bounded(chat(max_completion_tokens=256, n=3))
+    assert found.output_tokens == 3 * (256 + 32 + 64)
+    assert found.output_tokens >= 3 * 280
+
+
+def test_a_request_without_a_cap_is_bounded_by_what_the_model_can_give():
+    found = bounded(chat())
+    assert found.output_tokens == 128_000 + 16_000 + 64
+    assert found.clamp is not None
+    assert (found.clamp.path, found.clamp.stated, found.clamp.most) == (("max_completion_tokens",), None, 128_000)
+
+
+def test_the_cap_is_lowered_where_the_request_has_it():
+    clamp = bounded(chat(max_tokens=900)).clamp
+    assert clamp is not None
+    assert (clamp.path, clamp.stated, clamp.most) == (("max_tokens",), 900, 900)
+    nested = bounded(content(generationConfig={"maxOutputTokens": 900, "candidateCount": 2})).clamp
+    assert nested is not None
+    assert (nested.path, nested.copies) == (("generationConfig", "maxOutputTokens"), 2)
+
+
+def test_a_cap_stays_above_the_tokens_set_aside_for_thinking():
+    thinking = {"type": "enabled", "budget_tokens": 2000}
+    clamp = bounded(message(max_tokens=5000, thinking=thinking)).clamp
+    assert clamp is not None
+    assert clamp.least == 2001
+    assert "not above the 2000 tokens" in reason(message(max_tokens=2000, thinking=thinking))
+
+
+@pytest.mark.parametrize(
+    ("request_", "named"),
+    [
+        (chat(web_search_options={}), "'web_search_options'"),
+        (chat(max_tokens=1, max_completion_tokens=1), "two output caps"),
+        (chat(max_tokens=0), "max_tokens=0"),
+        (chat(modalities=["text", "audio"]), "modalities"),
+        (chat(model="gpt-4o-search-preview"), "'gpt-4o-search-preview'"),
+        (chat(messages=[{"role": "user", "content": [{"type": "file", "file": {"file_id": "x"}}]}]), "'file'"),
+        (chat(messages=iter(said("once"))), "cannot be read before it is sent"),
+        (responses(previous_response_id="resp_1"), "'previous_response_id'"),
+        (responses(conversation="conv_1"), "'conversation'"),
+        (responses(prompt={"id": "pmpt_1"}), "'prompt'"),
+        (responses(background=True), "background=True"),
+        (responses(reasoning={"mode": "pro"}), "reasoning.mode='pro'"),
+        (responses(tools=[{"type": "web_search"}]), "'web_search'"),
+        (responses(input=[{"type": "item_reference", "id": "x"}]), "'item_reference'"),
+        (message(tools=[{"type": "web_search_20250305", "name": "web_search"}]), "'web_search_20250305'"),
+        (message(mcp_servers=[]), "'mcp_servers'"),
+        (message(container="c"), "'container'"),
+        (content(cachedContent="cachedContents/1"), "'cachedContent'"),
+        (content(tools=[{"googleSearch": {}}]), "'googleSearch'"),
+        (CallRequest("openai", "batch", "batches", None, {}), "batches requests to openai"),
+        (CallRequest("openrouter", "chat", "chat.completions", "x/y", {}), "openrouter"),
+    ],
+)
+def test_what_the_table_does_not_have_is_refused_with_its_name_and_a_remedy(request_, named):
+    why = reason(request_)
+    assert named in why
+    assert "bound=" in why
+
+
+def test_no_content_is_told_in_a_reason():
+    assert "secret" not in reason(chat(max_tokens="secret " * 20))
+
+
+def test_a_clamp_knows_the_largest_cap_that_fits():
+    clamp = Clamp(("max_tokens",), None, 1, None, copies=2, share=Fraction(1, 8), extra=64)
+    assert clamp.tokens(256) == 2 * (256 + 32 + 64)
+    assert clamp.largest(clamp.tokens(256)) == 256
+    assert clamp.largest(clamp.tokens(256) - 1) is None
+    assert clamp.largest(clamp.tokens(256) - 1, least=1) == 255
+    assert clamp.largest(1) is None

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from farebox.core.event import CallRequest
+from farebox.meter.ceiling import Ceiling, Ceilings, NoCeiling
+from farebox.pricing.book import Book
+from farebox.pricing.installed import book_data
+
+NOW = time.time_ns()
+
+
+@pytest.fixture
+def book() -> Book:
+    return Book(book_data())
+
+
+@pytest.fixture
+def ceilings(book) -> Ceilings:
+    return Ceilings(lambda: book)
+
+
+def chat(model: str = "gpt-4o", **body: object) -> CallRequest:
+    whole = {"model": model, "messages": [{"role": "user", "content": "hello"}], **body}
+    return CallRequest("openai", "chat", "chat.completions", model, whole, server_address="api.openai.com")
+
+
+def test_a_ceiling_is_the_most_tokens_at_the_dearest_rates(ceilings, book):
+    book.set_price(provider="openai", model="gpt-4o", rates={"input": "1", "output": "10"})
+    found = ceilings.of(chat(max_tokens=1000), NOW)
+    assert isinstance(found, Ceiling)
+    tokens = 128 + 16 + len("hello")
+    assert found.input_nano == tokens * 1000
+    assert found.nano() == tokens * 1000 + (1000 + 125 + 64) * 10_000
+    assert found.nano(500) == tokens * 1000 + (500 + 63 + 64) * 10_000
+
+
+def test_the_largest_cap_within_an_amount_fits_and_one_more_does_not(ceilings):
+    found = ceilings.of(chat(max_tokens=10_000), NOW)
+    assert isinstance(found, Ceiling)
+    amount = 20_000_000
+    cap = found.cap_within(amount)
+    assert cap is not None
+    assert found.nano(cap) <= amount < found.nano(cap + 1)
+    assert found.cap_within(found.input_nano) is None
+    assert found.cap_within(0) is None
+    assert found.cap_within(10**12) == 10_000
+
+
+def test_a_model_without_a_price_has_no_ceiling(ceilings):
+    found = ceilings.of(chat("gpt-5.9"), NOW)
+    assert isinstance(found, NoCeiling)
+    assert "'gpt-5.9' of openai has no price" in found.reason
+    assert "set_price" in found.reason
+
+
+def test_what_has_no_bound_has_no_ceiling(ceilings):
+    found = ceilings.of(chat(web_search_options={}), NOW)
+    assert isinstance(found, NoCeiling)
+    assert "web_search_options" in found.reason
+
+
+def test_embeddings_have_a_ceiling_and_no_cap(ceilings):
+    body = {"model": "text-embedding-3-small", "input": ["a", "b"]}
+    found = ceilings.of(CallRequest("openai", "embeddings", "embeddings", "text-embedding-3-small", body), NOW)
+    assert isinstance(found, Ceiling)
+    assert found.clamp is None
+    assert found.nano() == found.input_nano > 0
+    assert found.cap_within(10**9) is None
