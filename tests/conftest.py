@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import os
+import random
 import sqlite3
 import threading
 import time
@@ -17,6 +18,7 @@ import pytest
 from farebox.core import context, guard
 from farebox.core.event import CallEvent
 from farebox.core.identity import new_id
+from farebox.ledger.registry import open_ledger
 
 RECORDINGS = ("FAREBOX_CORPUS", "FAREBOX_GOLDEN")
 """Recorded exchanges and worked prices are not part of the project; a test that needs them skips when the variable is unset."""
@@ -144,3 +146,110 @@ def make_event():
         return CallEvent(started_at=moment, **(plain | fields))
 
     return make
+
+
+HOUR = 3_600_000_000_000
+DAY = 24 * HOUR
+END = 1_795_622_400_000_000_000  # 2026-11-25T16:00:00Z
+
+EXPRESSIONS = {
+    "model": "coalesce(nullif(request_model, ''), response_model)",
+    "tag:team": "json_extract(tags, '$.team')",
+    "day": "strftime('%Y-%m-%d', started_at / 1000000000, 'unixepoch')",
+    "week": "date(started_at / 1000000000, 'unixepoch', '-6 days', 'weekday 1')",
+    "month": "strftime('%Y-%m', started_at / 1000000000, 'unixepoch')",
+}
+"""Dimensions that are no column, in words of plain SQL that are none of the ledger's own."""
+
+
+def random_call(choose, end=END, span=40 * DAY):
+    """A call with everything that reports tell apart, also nothing of it."""
+    cost_status = choose.choice(["priced"] * 5 + ["provider", "estimated", "partial", "unpriced"])
+    status = choose.choice(["ok"] * 8 + ["error", "cancelled", "abandoned", "lost", "refused"])
+    kind = choose.choice(["llm"] * 8 + ["operation", "cache_hit"])
+    if status == "refused":
+        cost_status = "priced"
+    units = {"input": choose.randrange(2000), "cache_read": choose.randrange(500), "output": choose.randrange(900)}
+    if choose.random() < 0.2:
+        units["web_search"] = choose.randrange(1, 4)
+    said = status != "refused" and choose.random() < 0.8
+    started = end - choose.randrange(span)
+    return CallEvent(
+        id=new_id(started),
+        started_at=started,
+        provider=choose.choice(["openai", "anthropic"]),
+        operation=choose.choice(["chat", "embeddings"]),
+        kind=kind,
+        request_model=choose.choice(["gpt-5", "gpt-5-mini", "claude", None]),
+        response_model=choose.choice(["gpt-5-2026", None]),
+        status=status,
+        error_type=choose.choice(["TimeoutError", "RateLimitError", None]) if status != "ok" else None,
+        duration_ns=choose.choice([None, choose.randrange(1, 10**11)]),
+        first_chunk_ns=choose.choice([None, choose.randrange(1, 10**10)]),
+        input_tokens=units["input"] + units["cache_read"] if said else None,
+        cache_read_tokens=units["cache_read"] if said else None,
+        output_tokens=units["output"] if said else None,
+        units=units if said else None,
+        cost_nano=None
+        if cost_status == "unpriced"
+        else choose.choice([0, choose.randrange(10**12)]) * (status != "refused"),
+        cost_status=cost_status,
+        cost_missing=("model x of y",) if cost_status in ("unpriced", "partial") else (),
+        tenant_id=choose.choice(["acme", "globex", "<b>=1", None]),
+        task_type=choose.choice(["analysis", "search", None]),
+        session_id=choose.choice(["s1", "s2", None]),
+        chain_id=choose.choice(["c1", None]),
+        tags={"team": choose.choice(["west", "east"])} if choose.random() < 0.5 else None,
+    )
+
+
+class Told:
+    """A ledger of random calls, and the file for plain SQL."""
+
+    DAY, END, EXPRESSIONS = DAY, END, EXPRESSIONS
+
+    def __init__(self, path, seed, count=300):
+        choose = random.Random(seed)
+        self.path = path
+        self.ledger = open_ledger(path)
+        self.ledger.ingest([random_call(choose) for _ in range(count)], journal="test", segment=0, offset=1)
+        self.where = choose.choice(
+            [{}, {"tenant_id": "acme"}, {"task_type": None}, {"tag:team": "west"}, {"model": "gpt-5"}]
+        )
+        start, end = sorted(END - choose.randrange(45 * DAY) for _ in range(2))
+        self.since, self.until = choose.choice([(None, None), (start, None), (None, end), (start, end)])
+
+    @property
+    def asked(self):
+        return {"since": self.since, "until": self.until, "where": self.where}
+
+    def sql(self, select, rest="", **asked):
+        """Rows of a SELECT over the calls that are asked about."""
+        since, until, where = ({**self.asked, **asked}[name] for name in ("since", "until", "where"))
+        tests, values = ["1"], []
+        for test, moment in (("started_at >= ?", since), ("started_at < ?", until)):
+            if moment is not None:
+                tests.append(test)
+                values.append(moment)
+        for name, value in where.items():
+            tests.append(f"coalesce({EXPRESSIONS.get(name, name)}, '') = ?")
+            values.append(value or "")
+        with sqlite3.connect(self.path) as connection:
+            rows = connection.execute(
+                f"SELECT {select} FROM calls WHERE {' AND '.join(tests)} {rest}", values
+            ).fetchall()
+        connection.close()
+        return rows
+
+
+@pytest.fixture
+def told(tmp_path):
+    made = []
+
+    def make(seed, **more):
+        made.append(Told(tmp_path / f"{seed}.db", seed, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.ledger.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any, Final
 
 import click
@@ -14,11 +13,7 @@ from farebox.reports.report import Table
 PIPED_WIDTH: Final = 160
 """Columns of a table that no terminal cuts."""
 
-FORMS: Final[dict[str, Callable[[Table], str]]] = {
-    "json": render.to_json,
-    "csv": render.to_csv,
-    "markdown": render.to_markdown,
-}
+FORMS: Final = tuple(render.FORMATS)
 """How a table is written when it is not drawn."""
 
 
@@ -37,6 +32,7 @@ def show(table: Table, form: str) -> None:
         form: one of `FORMS`, or "table" for people.
     """
     if form in FORMS:
-        click.echo(FORMS[form](table).rstrip("\n"))
+        click.echo(render.FORMATS[form].render(table).rstrip("\n"))
     else:
-        console().print(render.to_terminal(table))
+        out = console()
+        out.print(render.to_terminal(table, out.width))

@@ -93,6 +93,34 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     percentiles: dict[int, int]
 
 
+class Durations(msgspec.Struct, frozen=True, kw_only=True):
+    """How many calls of one group took how long.
+
+    Attributes:
+        group: dimension → value, None where calls have none.
+        counts: (shortest, first that is too long) → calls, in nanoseconds.
+    """
+
+    group: dict[str, str | None]
+    counts: dict[tuple[int, int], int]
+
+
+class Amount(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of one unit the calls of one group were billed.
+
+    Attributes:
+        group: dimension → value, None where calls have none.
+        unit: what was billed, a name of `semconv`.
+        calls: how many calls used any of it.
+        amount: tokens, calls, seconds or characters, as the unit says.
+    """
+
+    group: dict[str, str | None]
+    unit: str
+    calls: int
+    amount: int | float
+
+
 class Cursor(msgspec.Struct, frozen=True):
     """A place in the list of calls, newest first: behind one call. Survives new calls, and the removal of old ones."""
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any, Protocol
 
 from farebox.core.alert import Alert
-from farebox.core.answers import Cursor, Latency, Moment, Point, Summary
+from farebox.core.answers import Amount, Cursor, Durations, Latency, Moment, Point, Summary
 from farebox.core.event import CallEvent, CallRequest, Told
 from farebox.core.usage import Usage
 
@@ -235,7 +235,7 @@ class Ledger(Protocol):
         """Sums grouped by dimensions, dearest first, from rollups where they can answer.
 
         Args:
-            dimensions: of `model`, `provider`, `operation`, `task_type`, `tenant_id`, `workspace_id`, `user_id`, `day`, `hour`, `status`, ...
+            dimensions: of `model`, `provider`, `operation`, `task_type`, `tenant_id`, `workspace_id`, `user_id`, `month`, `week`, `day`, `hour`, `status`, ...
             since: first moment that counts, in nanoseconds UTC.
             until: first moment that no longer counts.
             where: column → value that rows must have (None: rows that have none).
@@ -303,6 +303,45 @@ class Ledger(Protocol):
         **filters: str | None,
     ) -> Sequence[Latency]:
         """How long calls took ("duration"), or their first piece ("first_chunk"), by dimensions; to within 12.5 %."""
+        ...
+
+    def durations(
+        self,
+        *dimensions: str,
+        span: str = "duration",
+        since: Moment | None = None,
+        until: Moment | None = None,
+        where: Mapping[str, str | None] | None = None,
+        **filters: str | None,
+    ) -> Sequence[Durations]:
+        """How many calls took how long: the histograms that `percentiles` are read from."""
+        ...
+
+    def units(
+        self,
+        *dimensions: str,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        where: Mapping[str, str | None] | None = None,
+        **filters: str | None,
+    ) -> Sequence[Amount]:
+        """What was billed by unit and dimensions, out of the calls that are kept one by one."""
+        ...
+
+    def dearest(
+        self,
+        limit: int,
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        where: Mapping[str, str | None] | None = None,
+        **filters: str | None,
+    ) -> Sequence[CallEvent]:
+        """The calls that cost most, out of those that are kept one by one."""
+        ...
+
+    def reach(self, *dimensions: str, timed: bool = False) -> int:
+        """From when on, in nanoseconds UTC, a question that names these dimensions sees calls; 0 where sums answer it."""
         ...
 
     def retain(self, before: int) -> bool:

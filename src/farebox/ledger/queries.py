@@ -17,15 +17,15 @@ PLAIN: Final = (
     *("id", "parent_id", "kind", "provider", "server_address", "operation", "api", "request_model", "response_model"),
     *("response_id", "service", "status", "error_type", "service_tier", "cost_status", "price_book", "tenant_id"),
     *("workspace_id", "user_id", "task_type", "chain_id", "session_id", "budget", "baseline_model", "route_reason"),
-    *("trace_id", "span_id"),
+    *("trace_id", "span_id", "cost_missing"),
 )
 """Dimensions that are a column of `calls`."""
 
 TAG: Final = "tag:"
 """Prefix of the dimensions that are a tag of the user's: `tag:team`."""
 
-TIMES: Final = {"month": "%Y-%m", "day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H:00:00Z"}
-"""Dimensions that are a time, in UTC, and how they are written."""
+TIMES: Final = {"month": "%Y-%m", "week": "%Y-%m-%d", "day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H:00:00Z"}
+"""Dimensions that are a time, in UTC, and how they are written; a week is named by its Monday."""
 
 BUCKETS: Final = {
     "hour": "{0} - {0} % 3600000000000",
@@ -88,7 +88,8 @@ class _Part:
     def expression(self, dimension: str, parameters: dict[str, Any]) -> str:
         """SQL for a dimension; '' where a row has no value."""
         if dimension in TIMES:
-            return f"strftime('{TIMES[dimension]}', ({self.time} - {self.time} % {HOUR_NS}) / 1000000000, 'unixepoch')"
+            start = BUCKETS["week" if dimension == "week" else "hour"].format(self.time)
+            return f"strftime('{TIMES[dimension]}', ({start}) / 1000000000, 'unixepoch')"
         if dimension.startswith(_START):
             return BUCKETS[dimension.removeprefix(_START)].format(self.time)
         if not self.raw:
@@ -152,6 +153,46 @@ def series(bucket: str, dimensions: Sequence[str], window: Window, where: Where)
     if bucket not in BUCKETS:
         raise ConfigurationError(f"{bucket!r} is no bucket of a series: use one of {', '.join(BUCKETS)}")
     return _grouped((_START + bucket, *dimensions), window, where, first=("d0",))
+
+
+def units(dimensions: Sequence[str], window: Window, where: Where) -> Query:
+    """What was billed by unit: the dimensions, the unit, calls that used it, and how much; most used first. Reads single calls."""
+    parameters: dict[str, Any] = {}
+    part = _Part("calls", "started_at", window.since, window.until)
+    columns = [f"nullif({part.expression(name, parameters)}, '') AS d{at}" for at, name in enumerate(dimensions)]
+    # A query of its own, because json_each has columns of the names of ours.
+    chosen = f"SELECT {', '.join((*columns, 'units'))} FROM calls WHERE {part.conditions(where, parameters)} AND units IS NOT NULL"  # noqa: S608 - names of ours; values are parameters
+    keys = ", ".join((*(f"d{at}" for at in range(len(dimensions))), "unit.key"))
+    return Query(
+        f"SELECT {keys}, count(*), sum(unit.value) AS amount FROM ({chosen}), json_each(units) AS unit "  # noqa: S608 - as above
+        f"GROUP BY {keys} ORDER BY amount DESC, {keys}",
+        parameters,
+    )
+
+
+def dearest(window: Window, where: Where, limit: int) -> Query:
+    """The calls that cost most, whole. Calls of unknown cost are none of them."""
+    parameters: dict[str, Any] = {"limit": limit}
+    part = _Part("calls", "started_at", window.since, window.until)
+    order = "ORDER BY cost_nano DESC, started_at DESC, id DESC"
+    chosen = f"SELECT id FROM calls WHERE {part.conditions(where, parameters)} AND cost_nano IS NOT NULL {order} LIMIT :limit"  # noqa: S608 - names of ours; values are parameters
+    return Query(f"SELECT {', '.join(COLUMNS)} FROM calls WHERE id IN ({chosen}) {order}", parameters)  # noqa: S608 - as above
+
+
+def retained(retained_since: int) -> Query:
+    """The moment before which single calls are gone."""
+    return Query("SELECT :retained_since", {"retained_since": retained_since})
+
+
+def summed_by(names: Iterable[str], *, timed: bool = False) -> bool:
+    """Whether rollups answer a question that groups and filters by these dimensions; else it reads single calls.
+
+    Args:
+        names: of all its dimensions, those of `where` too.
+        timed: whether it is about durations.
+    """
+    asked = {name for name in names if name not in TIMES}
+    return any(asked <= {*family.dimensions} for family in ((schema.LATENCY,) if timed else schema.FAMILIES))
 
 
 def histograms(span: str, dimensions: Sequence[str], window: Window, where: Where) -> Query:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from farebox.core.answers import Cursor, Latency, Moment, Point, Summary, nanoseconds
+from farebox.core.answers import Amount, Cursor, Durations, Latency, Moment, Point, Summary, nanoseconds
 from farebox.core.errors import ConfigurationError
 from farebox.core.event import CallEvent
 from farebox.ledger import latency, queries, schema
@@ -145,23 +145,97 @@ class Questions(ABC):
         Raises:
             ConfigurationError: no such dimension, span or percent; the message lists those there are.
         """
-        known = _filters(where, filters, dimensions)
-        if span not in latency.SPANS:
-            raise ConfigurationError(f"{span!r} is no span of time: use one of {', '.join(latency.SPANS)}")
         wrong = [percent for percent in percents if not 0 <= percent <= 100]
         if wrong:
             raise ConfigurationError(f"{wrong[0]!r} is no percent: give whole numbers from 0 to 100")
-        start, end = nanoseconds(since), nanoseconds(until)
-        rows = self._ask(lambda retained: queries.histograms(span, dimensions, Window(start, end, retained), known))
+        window = nanoseconds(since), nanoseconds(until)
+        found = [
+            Latency(group=group, calls=sum(whole.values()), percentiles=latency.percentiles(whole, percents))
+            for group, whole in self._histograms(dimensions, span, window, _filters(where, filters, dimensions))
+        ]
+        return sorted(found, key=lambda one: -one.calls)
+
+    def durations(
+        self,
+        *dimensions: str,
+        span: str = "duration",
+        since: Moment | None = None,
+        until: Moment | None = None,
+        where: Where | None = None,
+        **filters: str | None,
+    ) -> list[Durations]:
+        """How many calls took how long: what `percentiles` are read from, by the same arguments.
+
+        Raises:
+            ConfigurationError: no such dimension or span; the message lists those there are.
+        """
+        window = nanoseconds(since), nanoseconds(until)
+        return [
+            Durations(group=group, counts={latency.bounds_of(bucket): calls for bucket, calls in whole.items()})
+            for group, whole in self._histograms(dimensions, span, window, _filters(where, filters, dimensions))
+        ]
+
+    def _histograms(
+        self, dimensions: Sequence[str], span: str, window: tuple[int | None, int | None], where: Where
+    ) -> Iterator[tuple[dict[str, str | None], Histogram]]:
+        if span not in latency.SPANS:
+            raise ConfigurationError(f"{span!r} is no span of time: use one of {', '.join(latency.SPANS)}")
+        rows = self._ask(lambda retained: queries.histograms(span, dimensions, Window(*window, retained), where))
         parts: dict[tuple[Any, ...], list[Histogram]] = {}
         for row in rows:
             parts.setdefault(row[:-1], []).append(decode(row[-1]))
-        found = []
         for values, histograms in parts.items():
-            whole = summed(histograms)
-            group, calls = dict(zip(dimensions, values, strict=True)), sum(whole.values())
-            found.append(Latency(group=group, calls=calls, percentiles=latency.percentiles(whole, percents)))
-        return sorted(found, key=lambda one: -one.calls)
+            yield dict(zip(dimensions, values, strict=True)), summed(histograms)
+
+    def units(
+        self,
+        *dimensions: str,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        where: Where | None = None,
+        **filters: str | None,
+    ) -> list[Amount]:
+        """What was billed by kind (`semconv`: "input", "cache_read", "web_search", ...), by dimensions, most used first.
+
+        No rollup knows units: this reads single calls, and finds nothing where retention has removed them (`reach`).
+        """
+        known = _filters(where, filters, dimensions)
+        start, end = nanoseconds(since), nanoseconds(until)
+        rows = self._ask(lambda retained: queries.units(dimensions, Window(start, end, retained), known))
+        return [
+            Amount(group=dict(zip(dimensions, values, strict=True)), unit=unit, calls=calls, amount=amount)
+            for *values, unit, calls, amount in rows
+        ]
+
+    def dearest(
+        self,
+        limit: int,
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        where: Where | None = None,
+        **filters: str | None,
+    ) -> list[CallEvent]:
+        """The calls that cost most, dearest first. Those of unknown cost are none of them. Reads single calls."""
+        known = _filters(where, filters)
+        start, end = nanoseconds(since), nanoseconds(until)
+        return list(map(event_of, self._ask(lambda kept: queries.dearest(Window(start, end, kept), known, limit))))
+
+    def reach(self, *dimensions: str, timed: bool = False) -> int:
+        """From when on a question sees calls, if it groups or filters by these dimensions.
+
+        Args:
+            *dimensions: all that it names, those of `where` too.
+            timed: whether it asks for durations.
+
+        Returns:
+            Nanoseconds UTC; 0 where rollups answer it, which are kept for ever.
+        """
+        queries.check_dimensions(dimensions)
+        if queries.summed_by(dimensions, timed=timed):
+            return 0
+        retained: int = self._ask(queries.retained)[0][0]
+        return retained
 
     def calls(
         self,

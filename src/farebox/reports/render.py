@@ -1,4 +1,4 @@
-"""Tables as text for a terminal, JSON, CSV and Markdown. Imports core and reports; rich when a terminal table is drawn."""
+"""Tables as text for a terminal, JSON, CSV, Markdown and HTML. Imports core and reports; rich when a terminal table is drawn."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import re
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from html import escape
+from typing import Any, Final, NamedTuple
 
 from farebox.core.money import Money
 from farebox.reports.report import Cell, Column, Table
@@ -15,8 +17,11 @@ from farebox.reports.report import Cell, Column, Table
 UNKNOWN: Final = "unknown"
 """How people read a cost that nobody knows."""
 
+WORDS: Final = ("text", "time")
+"""Kinds of columns that are read from the left."""
+
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_FORMULA: Final = ("=", "+", "-", "@")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - spreadsheets take wide signs too
 _PLACES: Final = 9
 
 
@@ -29,6 +34,7 @@ def to_json(table: Table) -> str:
             "rows": [dict(zip(names, map(_plain, row), strict=True)) for row in table.rows],
             "totals": None if table.totals is None else dict(zip(names, map(_plain, table.totals), strict=True)),
             "notes": list(table.notes),
+            **({} if table.cursor is None else {"cursor": table.cursor}),
         },
         ensure_ascii=False,
         indent=2,
@@ -46,35 +52,69 @@ def to_csv(table: Table) -> str:
     writer.writerow(column.name for column in table.columns)
     for row in table.rows:
         writer.writerow(
-            _harmless(cell) if isinstance(cell, str) else "" if cell is None else _plain(cell) for cell in row
+            harmless(cell) if isinstance(cell, str) else "" if cell is None else _plain(cell) for cell in row
         )
     return target.getvalue()
 
 
 def to_markdown(table: Table) -> str:
     """The table in GitHub's Markdown, with its title and notes."""
-    places = _places(table)
     lines = [
         f"## {_escape(table.title)}",
         "",
         "| " + " | ".join(_escape(column.title) for column in table.columns) + " |",
-        "|" + "|".join(" --- " if column.kind in ("text", "time") else " ---: " for column in table.columns) + "|",
+        "|" + "|".join(" --- " if column.kind in WORDS else " ---: " for column in table.columns) + "|",
+        *(f"| {' | '.join(map(_escape, row))} |" for row in _texts(table)),
     ]
-    for row in [*table.rows, *([table.totals] if table.totals else [])]:
-        cells = [_escape(_shown(cell, column, places)) for cell, column in zip(row, table.columns, strict=True)]
-        lines.append("| " + " | ".join(cells) + " |")
     lines += [""] + [f"- {_escape(note)}" for note in table.notes] if table.notes else []
     return "\n".join(lines) + "\n"
 
 
-def to_terminal(table: Table) -> Any:
-    """The table as an object that `rich.console.Console.print` draws."""
+def to_html(table: Table) -> str:
+    """The table as a page of its own: no script, nothing loaded, every text escaped."""
+    align = ["" if column.kind in WORDS else ' class="n"' for column in table.columns]
+
+    def row(cells: Iterable[str], tag: str = "td") -> str:
+        marked = (f"<{tag}{at}>{escape(it)}</{tag}>" for it, at in zip(cells, align, strict=True))
+        return f"<tr>{''.join(marked)}</tr>"
+
+    title = escape(_visible(table.title))
+    rows = [row(cells) for cells in _texts(table)]
+    lines = [
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>',
+        f"<table><caption>{title}</caption>",
+        f"<thead>{row((_visible(column.title) for column in table.columns), 'th')}</thead>",
+        *("<tbody>", *rows[: len(table.rows)], "</tbody>"),
+        *(f"<tfoot>{total}</tfoot>" for total in rows[len(table.rows) :]),
+        "</table>",
+        *([] if table.rows else [f"<p>{escape(table.empty)}</p>"]),
+        *(f"<p>{escape(_visible(note))}</p>" for note in table.notes),
+        "</body></html>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_STYLE: Final = (
+    ":root{color-scheme:light dark}body{font:14px system-ui,sans-serif;margin:2em}table{border-collapse:collapse}"
+    "caption{text-align:left;font-weight:bold;padding-bottom:.5em}th,td{text-align:left;padding:.25em .75em;border-bottom:1px solid #8884}"
+    ".n{text-align:right;font-variant-numeric:tabular-nums}tfoot{font-weight:bold}"
+)
+
+
+def to_terminal(table: Table, width: int | None = None) -> Any:
+    """The table as an object that `rich.console.Console.print` draws.
+
+    Args:
+        table: what to draw.
+        width: characters that there is room for: columns of details go until it fits. None: all columns stay.
+    """
     from rich import box
     from rich.console import Group
     from rich.table import Table as Drawing
     from rich.text import Text
 
-    places = _places(table)
+    cells = _texts(table)
     drawing = Drawing(
         title=Text(_visible(table.title), style="bold"),
         title_justify="left",
@@ -82,24 +122,49 @@ def to_terminal(table: Table) -> Any:
         show_footer=table.totals is not None,
         pad_edge=False,
     )
-    for index, column in enumerate(table.columns):
-        footer = "" if table.totals is None else _shown(table.totals[index], column, places)
+    chosen = _fitting(table.columns, cells, width)
+    for at in chosen:
+        column = table.columns[at]
         drawing.add_column(
             Text(_visible(column.title)),
-            footer=Text(footer, style="bold"),
-            justify="left" if column.kind in ("text", "time") else "right",
+            footer=Text("" if table.totals is None else cells[-1][at], style="bold"),
+            justify="left" if column.kind in WORDS else "right",
             overflow="fold",
-            no_wrap=column.kind not in ("text", "time"),
+            no_wrap=column.kind != "text",
         )
-    for row in table.rows:
+    for row, texts in zip(table.rows, cells, strict=False):
         drawing.add_row(
             *(
-                Text(_shown(cell, column, places), style="yellow" if cell is None and column.kind == "money" else "")
-                for cell, column in zip(row, table.columns, strict=True)
+                Text(texts[at], style="yellow" if row[at] is None and table.columns[at].kind == "money" else "")
+                for at in chosen
             )
         )
     nothing = [] if table.rows else [Text(table.empty, style="dim")]
     return Group(drawing, *nothing, *(Text(f"! {_visible(note)}", style="yellow") for note in table.notes))
+
+
+def _texts(table: Table) -> list[list[str]]:
+    """Every cell for people, row by row; the totals, if there are any, last."""
+    places = _places(table)
+    rows = [*table.rows, *([] if table.totals is None else [table.totals])]
+    return [[_shown(cell, column, places) for cell, column in zip(row, table.columns, strict=True)] for row in rows]
+
+
+_GAP: Final = 3
+"""Characters between two columns in a terminal."""
+
+
+def _fitting(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int | None) -> list[int]:
+    """Which columns to draw: all, or without as many of the details, from the right, as there is no room for."""
+    chosen = list(range(len(columns)))
+    if width is None:
+        return chosen
+    widths = [max(len(column.title), *(len(row[at]) for row in cells), 0) for at, column in enumerate(columns)]
+    for at in reversed([at for at in chosen if columns[at].detail]):
+        if sum(widths[one] + _GAP for one in chosen) <= width:
+            break
+        chosen.remove(at)
+    return chosen
 
 
 def _plain(cell: Cell) -> str | int | float | None:
@@ -109,9 +174,9 @@ def _plain(cell: Cell) -> str | int | float | None:
     return float(cell) if isinstance(cell, Decimal) else cell
 
 
-def _harmless(text: str) -> str:
-    text = _visible(text)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+def harmless(text: str) -> str:
+    """Text that no spreadsheet runs and no terminal obeys."""
+    return f"'{_visible(text)}" if text.startswith(_FORMULA) else _visible(text)
 
 
 def _escape(text: str) -> str:
@@ -128,10 +193,27 @@ def _shown(cell: Cell, column: Column, places: int) -> str:
     if cell is None:
         return UNKNOWN if column.kind == "money" else ""
     if isinstance(cell, Money):
-        return f"${cell:,.{places}f}"
+        return f"{'-' if cell < 0 else ''}${abs(cell):,.{places}f}"
     if isinstance(cell, Decimal):
-        return f"{cell:.1%}"
-    return f"{cell:,}" if isinstance(cell, int) else _visible(cell)
+        return f"{cell:.1%}" if column.kind == "percent" else f"{cell:,}"
+    if isinstance(cell, int):
+        return _duration(cell) if column.kind == "duration" else f"{cell:,}"
+    return _visible(cell)
+
+
+def _duration(nanoseconds: int) -> str:
+    """A duration for people, to three digits or the whole second."""
+    milliseconds = nanoseconds / 1e6
+    if milliseconds < 999.5:
+        return f"{milliseconds:.3g} ms"
+    seconds = milliseconds / 1e3
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "d"), (hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join([f"{number} {unit}" for number, unit in parts if number][:2])
 
 
 def _places(table: Table) -> int:
@@ -139,3 +221,26 @@ def _places(table: Table) -> int:
     amounts = [cell for row in table.rows for cell in row if isinstance(cell, Money) and cell]
     smallest = min(map(abs, amounts), default=Decimal(1))
     return max(2, min(_PLACES, 1 - smallest.adjusted()))
+
+
+class Format(NamedTuple):
+    """How a table is written.
+
+    Attributes:
+        render: makes the text.
+        media_type: what a web server calls it.
+        suffix: how such a file's name ends.
+    """
+
+    render: Callable[[Table], str]
+    media_type: str
+    suffix: str
+
+
+FORMATS: Final[dict[str, Format]] = {
+    "json": Format(to_json, "application/json", ".json"),
+    "csv": Format(to_csv, "text/csv; charset=utf-8", ".csv"),
+    "markdown": Format(to_markdown, "text/markdown; charset=utf-8", ".md"),
+    "html": Format(to_html, "text/html; charset=utf-8", ".html"),
+}
+"""Every way to write a table down; people at a terminal are drawn one by `to_terminal`."""

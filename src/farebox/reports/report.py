@@ -9,8 +9,9 @@ import msgspec
 
 from farebox.core.money import Money
 
-Kind: TypeAlias = Literal["text", "money", "count", "percent", "time"]
-"""What a column holds: `str`, `Money` (US dollars), `int`, `Decimal` (1 is everything), `str` (ISO 8601, UTC). None is unknown."""
+Kind: TypeAlias = Literal["text", "money", "count", "percent", "time", "duration", "number"]
+"""What a column holds: `str`, `Money` (US dollars), `int`, `Decimal` (1 is everything), `str` (ISO 8601, UTC), `int` (nanoseconds),
+`Decimal` (any number). None is unknown."""
 
 Cell: TypeAlias = str | int | Money | Decimal | None
 
@@ -22,11 +23,13 @@ class Column(msgspec.Struct, frozen=True):
         name: its name in JSON and CSV.
         title: its heading for people.
         kind: what it holds.
+        detail: whether it is the first to go where there is no room.
     """
 
     name: str
     title: str
     kind: Kind = "text"
+    detail: bool = False
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +42,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         totals: a last row, or None.
         notes: sentences that the reader must not miss.
         empty: what a reader is told when there are no rows.
+        cursor: where the next page begins; None: there is none.
     """
 
     title: str
@@ -47,6 +51,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     totals: tuple[Cell, ...] | None = None
     notes: tuple[str, ...] = ()
     empty: str = "No calls."
+    cursor: str | None = None
 
     def records(self) -> list[dict[str, Any]]:
         """The rows, totals left out, as dicts by column name."""
