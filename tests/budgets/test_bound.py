@@ -116,7 +116,7 @@ def test_no_content_is_told_in_a_reason():
 
 
 def test_a_clamp_knows_the_largest_cap_that_fits():
-    clamp = Clamp(("max_tokens",), None, 1, None, copies=2, share=Fraction(1, 8), extra=64)
+    clamp = Clamp(("max_tokens",), None, 1, 4096, copies=2, share=Fraction(1, 8), extra=64)
     assert clamp.tokens(256) == 2 * (256 + 32 + 64)
     assert clamp.largest(clamp.tokens(256)) == 256
     assert clamp.largest(clamp.tokens(256) - 1) is None

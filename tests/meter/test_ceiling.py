@@ -69,3 +69,58 @@ def test_embeddings_have_a_ceiling_and_no_cap(ceilings):
     assert found.clamp is None
     assert found.nano() == found.input_nano > 0
     assert found.cap_within(10**9) is None
+
+
+def message(provider: str = "anthropic", model: str = "claude-sonnet-4-6", **body: object) -> CallRequest:
+    whole = {"model": model, "max_tokens": 1000, "messages": [{"role": "user", "content": "hello"}], **body}
+    return CallRequest(provider, "chat", "messages", model, whole)
+
+
+def test_a_geography_that_a_workspace_may_be_set_to_is_reckoned_with(ceilings, book):
+    found = ceilings.of(message(), NOW)
+    assert isinstance(found, Ceiling)
+    rates = book.unit_rates("anthropic", "claude-sonnet-4-6", NOW)
+    assert found.output_rate * 10 == rates["output"] * 11
+
+
+def test_a_cache_mark_is_billed_as_a_write_and_an_hour_dearer_than_five_minutes(ceilings):
+    def marked(**mark: object) -> int:
+        part = {"type": "text", "text": "x" * 10_000, "cache_control": {"type": "ephemeral", **mark}}
+        found = ceilings.of(message(messages=[{"role": "user", "content": [part]}]), NOW)
+        assert isinstance(found, Ceiling)
+        return found.input_nano
+
+    plain = ceilings.of(message(messages=[{"role": "user", "content": [{"type": "text", "text": "x" * 10_000}]}]), NOW)
+    assert isinstance(plain, Ceiling)
+    assert marked() * 4 >= plain.input_nano * 5 - 4
+    assert marked(ttl="1h") >= plain.input_nano * 2 - 1
+
+
+def test_a_long_prompt_is_billed_at_the_prices_beyond_the_threshold(ceilings):
+    short = ceilings.of(chat("gpt-5.4", max_tokens=1), NOW)
+    long = ceilings.of(chat("gpt-5.4", max_tokens=1, messages=[{"role": "user", "content": "x" * 272_001}]), NOW)
+    assert isinstance(short, Ceiling)
+    assert isinstance(long, Ceiling)
+    tokens = 272_001 + 128 + 16
+    assert long.input_nano >= tokens * 5_000
+    assert short.output_rate >= 15_000_000
+
+
+def test_a_tier_that_is_stated_narrows_what_may_be_billed(ceilings):
+    any_tier, standard = (ceilings.of(chat("gpt-5.4", service_tier=tier), NOW) for tier in ("auto", "default"))
+    assert isinstance(any_tier, Ceiling)
+    assert isinstance(standard, Ceiling)
+    assert any_tier.output_rate == 2 * standard.output_rate
+    refused = ceilings.of(chat("gpt-5.4", service_tier="lightning"), NOW)
+    assert isinstance(refused, NoCeiling)
+    assert "tier lightning" in refused.reason
+
+
+def test_a_region_is_reckoned_with_where_the_host_does_not_tell_it(ceilings):
+    request = chat("gpt-5.4")
+    known = ceilings.of(request, NOW)
+    request.server_address = "gateway.example"
+    unknown = ceilings.of(request, NOW)
+    assert isinstance(known, Ceiling)
+    assert isinstance(unknown, Ceiling)
+    assert unknown.output_rate * 10 == known.output_rate * 11

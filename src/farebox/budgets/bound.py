@@ -17,6 +17,9 @@ from farebox.core.event import CallRequest
 MIN_OUTPUT_TOKENS: Final = 256
 """The least that a cap is lowered to: an answer cut shorter is money for nothing."""
 
+USUAL_MOST: Final = 4096
+"""The largest cap that is written where the most that the model takes is not in the table: no current model refuses it."""
+
 REMEDY: Final = "state the most that it can cost with bound=, or use strength='hard'"
 
 
@@ -27,7 +30,7 @@ class Clamp(msgspec.Struct, frozen=True):
         path: where in the body it is written, for example ("generationConfig", "maxOutputTokens").
         stated: the cap that the request has; None: it has none.
         least: the smallest that may be written: the interface's own minimum, and above what is set aside for thinking.
-        most: the largest that may be written: never above the one stated, nor above what the model takes.
+        most: the largest that may be written: the one stated, else what the model is known to take.
         copies: answers that are billed.
         share: the part of a cap that may be billed beyond it.
         extra: tokens that may be billed beyond that.
@@ -36,7 +39,7 @@ class Clamp(msgspec.Struct, frozen=True):
     path: tuple[str, ...]
     stated: int | None
     least: int
-    most: int | None
+    most: int
     copies: int = 1
     share: Fraction = Fraction(0)
     extra: int = 0
@@ -53,8 +56,7 @@ class Clamp(msgspec.Struct, frozen=True):
             return None
         # cap + ceil(cap * share) <= each, in whole numbers.
         cap = each * self.share.denominator // (self.share.denominator + self.share.numerator)
-        if self.most is not None:
-            cap = min(cap, self.most)
+        cap = min(cap, self.most)
         return cap if cap >= max(least, self.least) else None
 
 
@@ -128,6 +130,6 @@ def _clamp(endpoint: Endpoint, known: Models, walk: Walk, rows: Table) -> Clamp:
     path, stated = walk.cap or (endpoint.write_cap, None)
     if stated is not None and stated <= walk.thinking:
         raise Outside(f"{'.'.join(path)}={stated} is not above the {walk.thinking} tokens set aside for thinking")
-    most = stated if stated is not None else endpoint.unstated_cap or known.most_output
+    most = stated if stated is not None else endpoint.unstated_cap or known.most_output or USUAL_MOST
     least = max(endpoint.smallest_cap, walk.thinking + 1)
     return Clamp(path, stated, least, most, walk.copies, rows.share, rows.margin.tokens)

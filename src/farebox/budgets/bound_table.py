@@ -134,11 +134,13 @@ class Rule(NamedTuple):
         kind: the first word of the row's entry.
         argument: the node, or the values.
         feature: the feature that it belongs to; None inside a node.
+        needed: whether the object must have the key.
     """
 
     kind: str
     argument: Any = None
     feature: Feature | None = None
+    needed: bool = False
 
 
 class Shape(NamedTuple):
@@ -197,12 +199,13 @@ class Table:
         }
 
     def _rule(self, entry: str, feature: Feature | None = None) -> Rule:
-        kind, _, argument = entry.partition(" ")
-        if kind in {"node", "nodes", "parts", "either"}:
-            return Rule(kind, self._shape(argument), feature)
-        if kind == "one":
-            return Rule(kind, json.loads(argument.removeprefix("of ")), feature)
-        return Rule(kind, None, feature)
+        kind, _, argument = entry.removeprefix("needed ").partition(" ")
+        held: Any = None
+        if kind in {"node", "nodes", "parts"}:
+            held = self._shape(argument)
+        elif kind == "one":
+            held = json.loads(argument.removeprefix("of "))
+        return Rule(kind, held, feature, needed=entry.startswith("needed "))
 
     def _shape(self, name: str) -> Shape:
         shape = self._shapes.get(name)

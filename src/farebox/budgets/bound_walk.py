@@ -16,6 +16,9 @@ from farebox.core import semconv
 PART_TOKENS: Final = 16
 """Added for each of several prompts or texts."""
 
+SEALED_TOKENS: Final = 4
+"""For each character of encrypted reasoning. Recorded exchanges show 0.14 at most: it is the text of the reasoning, and longer than that."""
+
 _PLAIN: Final = (str, int, float, bool, type(None))
 _ABSENT: Final = frozenset({"NotGiven", "Omit"})
 """Classes of the SDKs' marks for an argument that was not given."""
@@ -62,8 +65,6 @@ class Walk:
         body = _object(body, "the body")
         seen: set[str] = set()
         for key, value in body.items():
-            if key[:1] == "_":  # google-genai's own, removed before it sends
-                continue
             rule = self._keys.get(key)
             if rule is None:
                 raise Outside(f"the key {key!r} has no proven ceiling on {self._endpoint.title}")
@@ -138,8 +139,15 @@ class Walk:
                 raise Outside(f"the key {key!r} of {_at(path)} has no proven ceiling on {self._endpoint.title}")
             if entry is not None and type(entry).__name__ not in _ABSENT:
                 _READ[inner.kind](self, inner, entry, (*path, key))
+        for key, inner in keys.items():
+            if inner.needed and item.get(key) is None:
+                raise Outside(
+                    f"{_at(path)} without {key!r} stands for what the provider keeps, which has no proven ceiling"
+                )
 
     def _nodes(self, rule: Rule, value: Any, path: tuple[str, ...]) -> None:
+        if isinstance(value, dict):
+            value = [value]
         if not isinstance(value, list | tuple):
             raise Outside(f"{_at(path)} is {type(value).__name__}, not a list, and cannot be read before it is sent")
         for item in value:
@@ -151,9 +159,10 @@ class Walk:
         else:
             self._nodes(rule, value, path)
 
-    def _either(self, rule: Rule, value: Any, path: tuple[str, ...]) -> None:
-        if not isinstance(value, _PLAIN):
-            self._node(rule, value, path)
+    def _sealed(self, _rule: Rule, value: Any, path: tuple[str, ...]) -> None:
+        if not isinstance(value, str | bytes):
+            raise Outside(f"{_at(path)} is {type(value).__name__}, not a text")
+        self.tokens += len(value) * SEALED_TOKENS
 
     def _cap(self, _rule: Rule, value: Any, path: tuple[str, ...]) -> None:
         if self.cap is not None:
@@ -193,7 +202,7 @@ _READ: Final[dict[str, Callable[[Walk, Rule, Any, tuple[str, ...]], None]]] = {
     "node": Walk._node,  # noqa: SLF001
     "nodes": Walk._nodes,  # noqa: SLF001
     "parts": Walk._parts,  # noqa: SLF001
-    "either": Walk._either,  # noqa: SLF001
+    "sealed": Walk._sealed,  # noqa: SLF001
     "one": Walk._one,  # noqa: SLF001
     "cap": Walk._cap,  # noqa: SLF001
     "copies": Walk._copies,  # noqa: SLF001

@@ -120,7 +120,8 @@ def _conditions(book: Book, asked: Asked, at_ns: int) -> Iterator[Conditions]:
     location, residency = asked.location, asked.residency
     if location is None and any("location" in rule.when for rule in rules):
         location = _UNKNOWN
-    if residency is None and asked.server_address != _GLOBAL_HOSTS.get(asked.provider):
+    regional = any("residency" in rule.when for rule in rules)
+    if regional and residency is None and asked.server_address != _GLOBAL_HOSTS.get(asked.provider):
         residency = _UNKNOWN
     for name, geo in product(tiers, sorted(geos, key=str)):
         yield Conditions(tier=name, geo=geo, location=location, residency=residency)
