@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from farebox.core import guard
-from farebox.core.errors import BudgetExceeded
+from farebox.core.errors import BudgetExceeded, LedgerError
 
 
 def fail(error: BaseException) -> None:
@@ -20,6 +20,13 @@ def test_a_fault_is_swallowed_counted_and_logged_once(caplog: pytest.LogCaptureF
     assert guard.faults["pricing: KeyError"] == 3
     assert len(caplog.records) == 1
     assert "Your program is not affected" in caplog.text
+
+
+def test_an_error_of_ours_is_one_line_and_any_other_shows_where_it_came_from(caplog: pytest.LogCaptureFixture):
+    guard.raise_faults(enabled=False)
+    guard.contained("writer", fail, LedgerError("locked: try again"))
+    guard.contained("writer", fail, KeyError("x"))
+    assert [record.exc_info is None for record in caplog.records] == [True, False]
 
 
 def test_a_refusal_and_what_is_no_error_of_ours_pass_through():

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final, ParamSpec, TypeVar
 
-from farebox.core.errors import BudgetExceeded
+from farebox.core.errors import BudgetExceeded, FareboxError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,7 +39,7 @@ def report(where: str, error: BaseException) -> None:
             "farebox could not meter: %s: %s. Your program is not affected; further faults of this kind are only counted.",
             kind,
             error,
-            exc_info=error,
+            exc_info=None if isinstance(error, FareboxError) else error,  # its message says it all, with the remedy
         )
 
 
