@@ -10,6 +10,7 @@ import os
 import threading
 import time
 import weakref
+from _thread import RLock
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -21,7 +22,7 @@ from farebox.budgets.gate import Gate
 from farebox.budgets.place import BudgetPlace, ProgramBudgets
 from farebox.budgets.telling import Booked
 from farebox.config import Settings
-from farebox.core.alert import JOURNAL, Alert
+from farebox.core.alert import Alert
 from farebox.core.guard import contained, logger
 from farebox.core.ports import Ledger
 from farebox.instrumentation import Instrumentation
@@ -106,11 +107,7 @@ class Runtime:
         if not read_only:
             if path == self.ledger_path:
                 self.recorder.flush(_EXIT_TIMEOUT)
-            adopted = adopt(journal_directory(path), ledger)
-            if adopted.damaged:
-                contained("alert", self.alerts.tell, JOURNAL, problem="damaged", count=adopted.damaged)
-            if adopted.dropped > adopted.damaged:  # more is missing than the damage that was found
-                contained("alert", self.alerts.tell, JOURNAL, problem="dropped", count=adopted.dropped)
+            adopt(journal_directory(path), ledger).tell(self.alerts)
         return ledger
 
     def leave_in_child(self) -> None:
@@ -143,7 +140,7 @@ class _State:
         self.runtime: Runtime | None = None
         self.retired: list[Runtime] = []
         self.installed: list[Any] = []
-        self.opening = threading.RLock()
+        self.opening = RLock()  # the system's own, also under gevent, as that of a ledger
         self.ledgers: weakref.WeakSet[Any] = weakref.WeakSet()
         self.budgets = ProgramBudgets()
         self.forking: list[Any] = []
@@ -373,7 +370,7 @@ def _reopen() -> None:
 
 def _after_fork_in_child() -> None:
     _reopen()
-    _state.lock, _state.opening, _state.budgets.lock = threading.RLock(), threading.RLock(), threading.Lock()
+    _state.lock, _state.opening, _state.budgets.lock = threading.RLock(), RLock(), threading.Lock()
     gate.renew(os.getpid())
     for runtime in (*_state.retired, _state.runtime):
         if runtime is not None:

@@ -15,7 +15,8 @@ import pytest
 from farebox.core import guard
 from farebox.core.errors import LedgerError
 from farebox.journal import Journal
-from farebox.journal.layout import Mark, segments
+from farebox.journal.frame import frame
+from farebox.journal.layout import Mark, journals, segments
 from farebox.ledger.sqlite import SQLiteLedger
 from farebox.sinks.adopt import adopt
 from farebox.sinks.writer import Writer
@@ -391,3 +392,37 @@ def test_a_journal_opened_anew_after_close_is_read_from_its_start(journal, write
     append(journal, writer, event)
     assert writer.flush(5) is True
     assert event.id in stored(path)
+
+
+def test_an_idle_writer_brings_in_what_a_dead_process_left(journal, writer, path, make_event):
+    own, left = make_event(), make_event()
+    dead = Journal(journal.directory, slots=4)
+    dead.append(left)
+    dead.close()
+    append(journal, writer, own)
+    for _ in range(1000):
+        if journals(journal.directory) == [journal.id]:
+            break
+        threading.Event().wait(0.01)
+    assert stored(path) == {own.id, left.id}
+    assert writer.health().failures == 0
+
+
+def test_what_a_newer_farebox_left_holds_up_nothing(journal, writer, path, make_event, caplog):
+    guard.raise_faults(enabled=False)
+    newer = Journal(journal.directory, slots=4)
+    newer.append(make_event())
+    newer.close()
+    first = journal.directory / f"{newer.id}.000001.segment"
+    first.write_bytes(frame(b'{"journal":"x","segment":1,"farebox_journal":99}'))
+    events = [make_event(), make_event()]
+    append(journal, writer, events[0])
+    for _ in range(1000):
+        if guard.faults["adoption: LedgerError"]:
+            break
+        threading.Event().wait(0.01)
+    append(journal, writer, events[1])
+    assert writer.flush(5) is True
+    assert stored(path) == {event.id for event in events}
+    assert "newer farebox" in caplog.text
+    assert first.exists()

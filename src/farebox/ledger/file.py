@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import threading
 import time
+from _thread import RLock
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -37,7 +37,7 @@ class LedgerFile:
         self._path: Path = location.path
         self._read_only = read_only
         self._busy_timeout = busy_timeout
-        self._lock = threading.RLock()
+        self._lock = RLock()  # the system's own, also under gevent: whoever holds it may be in another thread
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         with self.use():

@@ -7,7 +7,9 @@ from typing import Final
 
 import msgspec
 
-from farebox.core.ports import Ledger
+from farebox.core.alert import JOURNAL
+from farebox.core.guard import contained
+from farebox.core.ports import Alarm, Ledger
 from farebox.journal.frame import count_lines
 from farebox.journal.layout import Mark
 from farebox.journal.recover import Orphan, orphans
@@ -31,6 +33,13 @@ class Adopted(msgspec.Struct):
     lost: int = 0
     damaged: int = 0
     dropped: int = 0
+
+    def tell(self, alarm: Alarm) -> None:
+        """Tell of what was damaged, and of what is missing beyond that."""
+        if self.damaged:
+            contained("alert", alarm.tell, JOURNAL, problem="damaged", count=self.damaged)
+        if self.dropped > self.damaged:
+            contained("alert", alarm.tell, JOURNAL, problem="dropped", count=self.dropped)
 
 
 def adopt(directory: Path, ledger: Ledger) -> Adopted:

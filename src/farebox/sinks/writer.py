@@ -20,9 +20,13 @@ from farebox.core.errors import LedgerError
 from farebox.core.ports import Alarm, Ledger
 from farebox.journal.journal import Journal
 from farebox.journal.layout import Mark
+from farebox.sinks.adopt import adopt
+from farebox.sinks.cooperative import offload
 
 _LONGEST_PAUSE: Final = 30.0
 """Seconds between tries at most, while the ledger cannot be written."""
+_ADOPTION_NS: Final = 60_000_000_000
+"""Between two looks for journals of dead processes: workers that ended without a word, a program that was killed."""
 _DAY_NS: Final = 86_400_000_000_000
 
 
@@ -71,6 +75,7 @@ class Writer:
         self._batch_size = batch_size
         self._retention_ns = retention_days * _DAY_NS
         self._retained_at = -_DAY_NS
+        self._adopted_at = -_ADOPTION_NS
         self._ledger: Ledger | None = None
         self._ingested = self._failures = self._failed_in_row = 0
         self._last_error: str | None = None
@@ -193,15 +198,15 @@ class Writer:
         if self._reached < self._journal.end():
             with self._moving:
                 self._move_all()
-        elif self._retention_ns and time.monotonic_ns() - self._retained_at >= _DAY_NS:
+        elif self._ledger is not None:
             with self._moving:
-                self._retain()
+                self._tidy(self._ledger)
         self._failed_in_row = 0
         self._last_error = None
 
     def _move_all(self) -> None:
         if self._ledger is None:
-            self._ledger = self._open_ledger()
+            self._ledger = offload(self._open_ledger)
         target = self._journal.end()
         mark = self._mark(self._ledger)
         while mark < target:
@@ -210,15 +215,19 @@ class Writer:
                 raise LedgerError(
                     f"journal {self._journal.id} in {self._journal.directory} has lost its files: events are gone"
                 )
-            self._ingested += self._ledger.ingest(
-                batch.events, journal=self._journal_id, segment=batch.mark.segment, offset=batch.mark.offset
+            self._ingested += offload(
+                self._ledger.ingest,
+                batch.events,
+                journal=self._journal_id,
+                segment=batch.mark.segment,
+                offset=batch.mark.offset,
             )
             missing = self._journal.ingested(batch)
             if batch.damaged:
                 self._tell("damaged", self._journal.health().damaged)
             if missing > batch.damaged_lines:  # more than the damage that was found
                 self._tell("dropped", self._journal.health().dropped)
-            if self._journal.releasable(batch.mark) and self._ledger.checkpoint():
+            if self._journal.releasable(batch.mark) and offload(self._ledger.checkpoint):
                 self._journal.release(batch.mark)
             # Asked, not assumed: a ledger that was replaced meanwhile begins anew.
             mark = self._mark(self._ledger)
@@ -227,13 +236,23 @@ class Writer:
         if self._alarm is not None:
             guard.contained("alert", self._alarm.tell, JOURNAL, problem=problem, count=count)
 
-    def _retain(self) -> None:
-        """One step of retention, in an idle round; the next day's begins when there is nothing left of this one's."""
-        if self._ledger is not None and not self._ledger.retain(time.time_ns() - self._retention_ns):
-            self._retained_at = time.monotonic_ns()
+    def _tidy(self, ledger: Ledger) -> None:
+        """What can wait for an idle round: journals of dead processes once a minute, and retention once a day, step by step."""
+        now = time.monotonic_ns()
+        if now - self._adopted_at >= _ADOPTION_NS:
+            self._adopted_at = now
+            adopted = guard.contained("adoption", offload, adopt, self._journal.directory, ledger)
+            if adopted is not None and self._alarm is not None:
+                adopted.tell(self._alarm)
+        elif (
+            self._retention_ns
+            and now - self._retained_at >= _DAY_NS
+            and not offload(ledger.retain, time.time_ns() - self._retention_ns)
+        ):
+            self._retained_at = now  # nothing is left of this day's
 
     def _mark(self, ledger: Ledger) -> Mark:
-        mark = Mark(*ledger.mark(self._journal_id))
+        mark = Mark(*offload(ledger.mark, self._journal_id))
         with self._progress:
             self._reached = mark
             self._progress.notify_all()
@@ -243,12 +262,12 @@ class Writer:
         ledger, self._ledger = self._ledger, None
         if ledger is None:
             return
-        mark = Mark(*ledger.mark(self._journal.id))
-        if ledger.checkpoint():
+        mark = Mark(*offload(ledger.mark, self._journal.id))
+        if offload(ledger.checkpoint):
             self._journal.release(mark)
             if mark >= self._journal.end() and not self._journal.health().occupied:
-                ledger.forget(self._journal.id)
-        ledger.close()
+                offload(ledger.forget, self._journal.id)
+        offload(ledger.close)
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1
