@@ -122,3 +122,30 @@ def test_a_clamp_knows_the_largest_cap_that_fits():
     assert clamp.largest(clamp.tokens(256) - 1) is None
     assert clamp.largest(clamp.tokens(256) - 1, least=1) == 255
     assert clamp.largest(1) is None
+
+
+class Omit:
+    """Named as the SDKs name their mark for an argument that was not given."""
+
+
+class Block:
+    """An SDK's model, as a program hands an answer back."""
+
+    def model_dump(self, **_how: object) -> dict[str, object]:
+        return {"type": "text", "text": "hello"}
+
+
+def test_an_argument_that_was_not_given_is_no_key():
+    assert bounded(message(container=Omit())) == bounded(message())
+
+
+def test_an_answer_that_is_handed_back_as_the_sdks_model_is_read():
+    block = {"type": "text", "text": "hello"}
+    given = message(messages=[{"role": "assistant", "content": [Block()]}])
+    assert bounded(given) == bounded(message(messages=[{"role": "assistant", "content": [block]}]))
+
+
+def test_reasoning_that_is_handed_back_counts_and_a_mere_reference_to_it_is_refused():
+    sealed = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x" * 100}
+    assert bounded(responses(input=[sealed])).input_tokens >= 400
+    assert "'encrypted_content'" in reason(responses(input=[{"type": "reasoning", "id": "rs_1", "summary": []}]))

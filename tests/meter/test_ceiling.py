@@ -31,7 +31,7 @@ def test_a_ceiling_is_the_most_tokens_at_the_dearest_rates(ceilings, book):
     book.set_price(provider="openai", model="gpt-4o", rates={"input": "1", "output": "10"})
     found = ceilings.of(chat(max_tokens=1000), NOW)
     assert isinstance(found, Ceiling)
-    tokens = 128 + 16 + len("hello")
+    tokens = 256 + 16 + len("hello")
     assert found.input_nano == tokens * 1000
     assert found.nano() == tokens * 1000 + (1000 + 125 + 64) * 10_000
     assert found.nano(500) == tokens * 1000 + (500 + 63 + 64) * 10_000
@@ -101,7 +101,7 @@ def test_a_long_prompt_is_billed_at_the_prices_beyond_the_threshold(ceilings):
     long = ceilings.of(chat("gpt-5.4", max_tokens=1, messages=[{"role": "user", "content": "x" * 272_001}]), NOW)
     assert isinstance(short, Ceiling)
     assert isinstance(long, Ceiling)
-    tokens = 272_001 + 128 + 16
+    tokens = 272_001 + 256 + 16
     assert long.input_nano >= tokens * 5_000
     assert short.output_rate >= 15_000_000
 

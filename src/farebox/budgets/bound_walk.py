@@ -65,10 +65,12 @@ class Walk:
         body = _object(body, "the body")
         seen: set[str] = set()
         for key, value in body.items():
+            if type(value).__name__ in _ABSENT:
+                continue
             rule = self._keys.get(key)
             if rule is None:
                 raise Outside(f"the key {key!r} has no proven ceiling on {self._endpoint.title}")
-            if value is None or type(value).__name__ in _ABSENT:
+            if value is None:
                 continue
             feature = rule.feature
             if feature is not None and feature.feature not in seen:
@@ -134,10 +136,12 @@ class Walk:
                 )
             keys = shape.kinds[kind]
         for key, entry in item.items():
+            if type(entry).__name__ in _ABSENT:
+                continue
             inner = keys.get(key)
             if inner is None:
                 raise Outside(f"the key {key!r} of {_at(path)} has no proven ceiling on {self._endpoint.title}")
-            if entry is not None and type(entry).__name__ not in _ABSENT:
+            if entry is not None:
                 _READ[inner.kind](self, inner, entry, (*path, key))
         for key, inner in keys.items():
             if inner.needed and item.get(key) is None:
