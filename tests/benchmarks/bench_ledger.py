@@ -158,6 +158,9 @@ QUESTIONS = {
     "tenant x task, same": lambda ledger: ledger.by(
         "tenant_id", "task_type", since=END - 30 * DAY_NS + 5 * HOUR_NS, until=END - 7 * HOUR_NS
     ),
+    "tenants, 30 days to 12:17:31, the worst time": lambda ledger: ledger.by(
+        "tenant_id", since=END - 31 * DAY_NS + 44_251 * 10**9, until=END - DAY_NS + 44_251 * 10**9
+    ),
     "tenants, from 05:17:31": lambda ledger: ledger.by("tenant_id", since=END - 30 * DAY_NS + 19_051 * 10**9),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from farebox.core.errors import ConfigurationError
@@ -79,11 +80,12 @@ class Window(NamedTuple):
 
 
 class _Part:
-    """One SELECT over `calls` or over a rollup by hour or day, with the times it covers."""
+    """One SELECT over `calls` or over a rollup by hour or day, with the times it covers; `taken` off the others, or added to them."""
 
-    def __init__(self, table: str, time: str, since: int | None, until: int | None) -> None:
+    def __init__(self, table: str, time: str, since: int | None, until: int | None, *, taken: bool = False) -> None:
         self.table, self.time, self.since, self.until = table, time, since, until
         self.raw = table == "calls"
+        self.taken = taken
 
     def expression(self, dimension: str, parameters: dict[str, Any]) -> str:
         """SQL for a dimension; '' where a row has no value."""
@@ -130,17 +132,18 @@ def _grouped(dimensions: Sequence[str], window: Window, where: Where, *, first: 
     """Sums by dimensions, ordered by `first`, then dearest first."""
     parameters: dict[str, Any] = {}
     selects = []
-    for part in _parts({*dimensions, *where}, window, schema.FAMILIES):
+    for part in _parts({*dimensions, *where}, window, schema.FAMILIES, taking=True):
         columns = [f"{part.expression(name, parameters)} AS d{at}" for at, name in enumerate(dimensions)]
         measures = schema.MEASURE_OF_CALL if part.raw else schema.MEASURES
-        columns += [f"{measure} AS m{at}" for at, measure in enumerate(measures)]
+        sign = "-" if part.taken else ""
+        columns += [f"{sign}({measure}) AS m{at}" for at, measure in enumerate(measures)]
         selects.append(f"SELECT {', '.join(columns)} FROM {part.table} WHERE {part.conditions(where, parameters)}")  # noqa: S608 - names of ours; values are parameters
     keys = [f"d{at}" for at in range(len(dimensions))]
     outer = [f"nullif({key}, '')" for key in keys]
     outer += [f"coalesce(sum(m{at}), 0)" for at in range(len(schema.MEASURES))]
     sql = f"SELECT {', '.join(outer)} FROM ({' UNION ALL '.join(selects)})"  # noqa: S608 - names of ours; values are parameters
     if keys:
-        sql += f" GROUP BY {', '.join(keys)} ORDER BY {', '.join((*first, f'{len(outer)} DESC', *keys))}"
+        sql += f" GROUP BY {', '.join(keys)} HAVING sum(m0) > 0 ORDER BY {', '.join((*first, f'{len(outer)} DESC', *keys))}"
     return Query(sql, parameters)
 
 
@@ -200,7 +203,7 @@ def histograms(span: str, dimensions: Sequence[str], window: Window, where: Wher
     timed = f"{span}_ns"
     parameters: dict[str, Any] = {}
     selects = []
-    for part in _parts({*dimensions, *where}, window, (schema.LATENCY,)):
+    for part in _parts({*dimensions, *where}, window, (schema.LATENCY,), taking=False):
         columns = [f"nullif({part.expression(name, parameters)}, '')" for name in dimensions]
         if part.raw:
             groups = ", ".join((*columns, f"latency_bucket({timed})"))
@@ -213,8 +216,15 @@ def histograms(span: str, dimensions: Sequence[str], window: Window, where: Wher
     return Query(" UNION ALL ".join(selects), parameters)
 
 
-def _parts(names: set[str], window: Window, families: Iterable[Family]) -> list[_Part]:
-    """Days where they can answer, hours for what is left of the ends, and calls for what is left of those."""
+def _parts(names: set[str], window: Window, families: Iterable[Family], *, taking: bool) -> list[_Part]:
+    """Days where they can answer, hours for what is left of the ends, and calls for what is left of those.
+
+    Args:
+        names: of all dimensions.
+        window: the times.
+        families: rollups to choose from.
+        taking: whether the larger part of a day or hour may be had by taking the smaller part off the whole of it.
+    """
     starts = {name for name in names if name in TIMES or name.startswith(_START)}
     able = [family for family in families if names - starts <= {*family.dimensions}]
     hourly = {"hour", f"{_START}hour"} & starts
@@ -224,24 +234,38 @@ def _parts(names: set[str], window: Window, families: Iterable[Family]) -> list[
         if family is not None and not (hourly and step == DAY_NS):
             steps.append((family.table(grain), grain, step))
     since, until = (window.since, window.until) if not steps else window.widened()[:2]
-    return list(_cut(steps, since, until))
+    return list(_cut(steps, since, until, taking=taking))
 
 
-def _cut(steps: Sequence[tuple[str, str, int]], since: int | None, until: int | None) -> Iterable[_Part]:
+def _cut(
+    steps: Sequence[tuple[str, str, int]], since: int | None, until: int | None, *, taking: bool, taken: bool = False
+) -> Iterable[_Part]:
     if not steps:
-        yield _Part("calls", "started_at", since, until)
+        yield _Part("calls", "started_at", since, until, taken=taken)
         return
     table, grain, step = steps[0]
-    first = None if since is None else -(-since // step) * step
-    last = None if until is None else until // step * step
-    if first is not None and last is not None and first >= last:
-        yield from _cut(steps[1:], since, until)
-        return
-    yield _Part(table, grain, first, last)
-    if first != since:
-        yield from _cut(steps[1:], since, first)
-    if last != until:
-        yield from _cut(steps[1:], last, until)
+    begin = None if since is None else _edge(since, step, outward=-1, taking=taking)
+    end = None if until is None else _edge(until, step, outward=1, taking=taking)
+    finer = partial(_cut, steps[1:], taking=taking)
+    if since is not None and begin is not None and until is not None and end is not None:
+        left = abs(since - begin) + abs(until - end)
+        if begin >= end or until - since <= left:
+            yield from finer(since, until, taken=taken)
+            return
+    yield _Part(table, grain, begin, end, taken=taken)
+    if since is not None and begin is not None and begin != since:
+        yield from finer(min(begin, since), max(begin, since), taken=taken ^ (begin < since))
+    if until is not None and end is not None and end != until:
+        yield from finer(min(until, end), max(until, end), taken=taken ^ (until < end))
+
+
+def _edge(moment: int, step: int, *, outward: int, taking: bool) -> int:
+    """Where whole steps begin (`outward` -1) or end (1): inside the window; or outside of it, where less is to be taken off.
+
+    A month that begins at 5 o'clock is its whole days less five hours: no end reads more than half of a day, or of an hour.
+    """
+    inside = -(-moment // step) * step if outward < 0 else moment // step * step
+    return inside + outward * step if taking and abs(moment - inside) > step // 2 else inside
 
 
 def newest(window: Window, where: Where, limit: int, after: tuple[int, str] | None = None) -> Query:
