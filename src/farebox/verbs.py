@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import time
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -183,20 +184,30 @@ def estimate(
             count is made here as without it. None: nothing is sent.
 
     Returns:
-        Dollars, tokens, and `.how`, which says where the count is from: "count_tokens" (the provider), "tiktoken" (its vocabulary,
+        Dollars, tokens, `.ceiling`, which one attempt can never pass (None where no bound is proven), and `.how`, which says where the count is from: "count_tokens" (the provider), "tiktoken" (its vocabulary,
         where it lies on this machine already) or "bytes" (an upper ratio).
 
     Raises:
         ConfigurationError: the content, the cap or the client cannot be used.
         PriceError: no provider was given, and none of the three has the model.
     """
+    from farebox.meter.supposed import with_ceiling
+
+    now = time.time_ns()
+    found = _expected(content, model, provider, max_output_tokens, client=client, at_ns=now)
+    who = guess.provider_of(model, now) if provider is None else provider
+    return with_ceiling(found, content, model=model, provider=who, max_output_tokens=max_output_tokens, at_ns=now)
+
+
+def _expected(content: Any, model: str, provider: str | None, cap: int | None, *, client: Any, at_ns: int) -> Estimate:
     return guess.estimate(
         content,
         model=model,
         provider=provider,
-        max_output_tokens=max_output_tokens,
+        max_output_tokens=cap,
         client=client,
         assumed_output_tokens=runtime.current().settings.assumed_output_tokens,
+        at_ns=at_ns,
     )
 
 
@@ -240,7 +251,7 @@ def set_price(
 def should_warn_cost(content: Any, *, model: str, tokens: int = _WARN_TOKENS, cost: Amount | None = None) -> bool:
     """Whether a prompt is longer than `tokens`, or dearer than `cost` dollars when that is given."""
     limit = None if cost is None else parse_amount(cost, what="cost")
-    found = estimate(content, model=model)
+    found = _expected(content, model, None, None, client=None, at_ns=time.time_ns())
     if found.input_tokens > tokens:
         return True
     return limit is not None and found.expected is not None and found.expected.to_nano() > limit

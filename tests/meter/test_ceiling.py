@@ -6,6 +6,7 @@ import pytest
 
 from farebox.core.event import CallRequest
 from farebox.meter.ceiling import Ceiling, Ceilings, NoCeiling
+from farebox.pricing import rate
 from farebox.pricing.book import Book
 from farebox.pricing.installed import book_data
 
@@ -124,3 +125,13 @@ def test_a_region_is_reckoned_with_where_the_host_does_not_tell_it(ceilings):
     assert isinstance(known, Ceiling)
     assert isinstance(unknown, Ceiling)
     assert unknown.output_rate * 10 == known.output_rate * 11
+
+
+def test_a_promotion_that_has_run_out_is_reckoned_with_at_the_dearest_that_the_model_ever_cost(ceilings, book):
+    entry = book.find("openai", "gpt-5.6-sol", NOW)
+    assert entry is not None
+    assert entry.promotion is not None
+    found = ceilings.of(chat("gpt-5.6-sol", service_tier="default"), NOW)
+    assert isinstance(found, Ceiling)
+    before = min(NOW, *(rate.day_ns(one.since) for one in entry.periods if one.since is not None)) - 1
+    assert found.output_rate >= book.unit_rates("openai", "gpt-5.6-sol", before)["output"]

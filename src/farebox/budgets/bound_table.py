@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
+
+_REMEMBERED: Final = 1_024
 
 
 class Reviewed(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,6 +174,7 @@ class Table:
         self.share = Fraction(file.margin.share)
         self._nodes = {node.name: node for node in file.node}
         self._shapes: dict[str, Shape] = {}
+        self._found: dict[tuple[str, ...], Models | None] = {}
         self._keys = {
             (provider, api): (endpoint, self._body(endpoint, provider))
             for endpoint in file.endpoint
@@ -185,10 +188,14 @@ class Table:
 
     def model(self, provider: str, names: tuple[str, ...]) -> Models | None:
         """The row of a model, by any of its names."""
-        for row in self.models:
-            if provider in row.providers and any(fnmatchcase(name, pattern) for name in names for pattern in row.names):
-                return row
-        return None
+        key = (provider, *names)
+        if key not in self._found:
+            if len(self._found) >= _REMEMBERED:
+                self._found.clear()
+            self._found[key] = next(
+                (row for row in self.models if provider in row.providers and _matches(row, names)), None
+            )
+        return self._found[key]
 
     def _body(self, endpoint: Endpoint, provider: str) -> dict[str, Rule]:
         return {
@@ -219,6 +226,10 @@ class Table:
             for kind, entries in node.kinds.items():
                 kinds[kind].update({key: self._rule(entry) for key, entry in entries.items()})
         return shape
+
+
+def _matches(row: Models, names: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for name in names for pattern in row.names)
 
 
 @functools.cache

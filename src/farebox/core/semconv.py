@@ -68,6 +68,7 @@ OPERATIONS: Final = frozenset(
 API_CHAT_COMPLETIONS: Final = "chat.completions"
 API_COMPLETIONS: Final = "completions"
 API_RESPONSES: Final = "responses"
+API_COMPACTION: Final = "responses.compact"
 API_EMBEDDINGS: Final = "embeddings"
 API_MESSAGES: Final = "messages"
 API_BETA_MESSAGES: Final = "beta.messages"

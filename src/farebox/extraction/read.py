@@ -16,6 +16,7 @@ READERS: Final[dict[str, Reader]] = {
     "chat.completions": openai.read,
     "completions": openai.read,
     "responses": openai.read,
+    "responses.compact": openai.read,
     "embeddings": openai.read,
     "images": openai.read_image,
     "images.generations": openai.read_image,

@@ -127,7 +127,7 @@ ENDPOINTS: Final = (
     Endpoint("responses", *_CHAT, RESPONSE_EVENTS),
     Endpoint("responses/{}", *_CHAT, RESPONSE_EVENTS, method="get", told=told_response),
     Endpoint("responses/{}/cancel", *_CHAT, told=told_response),
-    Endpoint("responses/compact", semconv.CHAT, semconv.API_RESPONSES, COMPACTED),
+    Endpoint("responses/compact", semconv.CHAT, semconv.API_COMPACTION, COMPACTED),
     Endpoint("decisions", semconv.DECISION, semconv.API_DECISIONS, DECISION),
     Endpoint("embeddings", semconv.EMBEDDINGS, semconv.API_EMBEDDINGS, EMBEDDINGS),
     Endpoint("completions", semconv.TEXT_COMPLETION, semconv.API_COMPLETIONS, TEXT, UsagePieces, asks_usage=True),

@@ -22,6 +22,7 @@ from farebox.pricing.resolve import Conditions, Level, Resolved
 _LONGEST_NS: Final = 3_600_000_000_000
 """A call that runs longer than an hour is none that an SDK waits for: its default timeout is ten minutes."""
 
+_DAY_NS: Final = 86_400_000_000_000
 _AUTO: Final = "auto"
 _UNKNOWN: Final = "not known"
 """A region that nobody stated: the uplift for one is reckoned with."""
@@ -83,7 +84,7 @@ def dearest(book: Book, asked: Asked, *, prompt: int, at_ns: int) -> Dearest:
     """
     found = [
         _known(book.resolve(asked.provider, asked.model, conditions, moment), asked)
-        for moment in (at_ns, at_ns + _LONGEST_NS)
+        for moment in _moments(book, asked, at_ns)
         for conditions in _conditions(book, asked, moment)
     ]
     levels = [level for one in found for level in one.levels if level is one.standard or prompt > level.limit]
@@ -105,6 +106,18 @@ def thresholds(book: Book, provider: str, model: str, at_ns: int) -> tuple[int, 
         else (limit for period in entry.periods for one in period.variants.values() for limit, _prices in one.over)
     )
     return tuple(sorted({*limits, *more}))
+
+
+def _moments(book: Book, asked: Asked, at_ns: int) -> Iterator[int]:
+    """When the prices are asked for: at the start, at the latest end, and ever, where a promotion has run out and none knows what followed."""
+    last = at_ns + _LONGEST_NS
+    yield from (at_ns, last)
+    entry = book.find(asked.provider, asked.model, at_ns)
+    if entry is not None and entry.promotion is not None and last >= rate.day_ns(entry.promotion) + _DAY_NS:
+        for prices in entry.periods:
+            since = 0 if prices.since is None else rate.day_ns(prices.since)
+            if since < at_ns:
+                yield since
 
 
 def _conditions(book: Book, asked: Asked, at_ns: int) -> Iterator[Conditions]:

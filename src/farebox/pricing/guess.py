@@ -13,7 +13,6 @@ from farebox.core.event import CallRequest
 from farebox.core.money import Money
 from farebox.pricing import installed
 from farebox.pricing.ask import count_by
-from farebox.pricing.book import Book
 from farebox.pricing.estimate import FEWEST_TOKENS_BYTES, Estimator
 from farebox.pricing.tokens import count_exactly
 
@@ -26,7 +25,7 @@ class Estimate(msgspec.Struct, frozen=True):
     Attributes:
         low: dollars if the text is dense and the answer empty; None when the model has no price.
         expected: dollars to reckon with; what a hard budget reserves while it knows nothing better.
-        ceiling: dollars that it can never pass, or None: no proven bound is known for this shape of request.
+        ceiling: dollars that one attempt can never pass, or None: no proven bound is known for this shape of request.
         input_tokens: tokens of the prompt that `expected` counts.
         how: where the count comes from: "count_tokens" (the provider's own), "tiktoken" (exact for the text), or "bytes" (an upper
             ratio).
@@ -75,7 +74,7 @@ def estimate(
         )
     book = installed.current()
     at = time.time_ns() if at_ns is None else at_ns
-    who = _provider_of(book, model, at) if provider is None else provider
+    who = provider_of(model, at) if provider is None else provider
     body = (
         dict(content)
         if isinstance(content, dict)
@@ -103,7 +102,13 @@ def _count(content: Any, model: str, provider: str, client: Any) -> tuple[int | 
     return exact, "bytes" if exact is None else "tiktoken"
 
 
-def _provider_of(book: Book, model: str, at_ns: int) -> str:
+def provider_of(model: str, at_ns: int) -> str:
+    """The provider of the three SDKs that has a price for the model.
+
+    Raises:
+        PriceError: none of them has.
+    """
+    book = installed.current()
     for provider in _PROVIDERS:
         if book.unit_rates(provider, model, at_ns) is not None:
             return provider
