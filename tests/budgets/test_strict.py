@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 
 import pytest
 
@@ -91,3 +92,34 @@ def test_a_bound_without_a_strict_budget_or_that_is_no_amount_is_refused(gate):
         Budget(1, gate=gate, strength="strict", bound=-1)
     with pytest.raises(ConfigurationError, match="bound"):
         Budget(1, gate=gate, strength="strict", bound=lambda _: "much").bound(object())
+
+
+def test_the_ceiling_is_lowered_to_the_room_of_the_account_that_cannot_pay(gate):
+    asked = []
+
+    def lower(room):
+        asked.append(room)
+        return room - room % 7
+
+    inner, outer = (Budget(limit, gate=gate, strength="strict") for limit in ("0.5", "0.3"))
+    gate.charge((outer,), NANO // 10, None)
+    held = gate.reserve((inner, outer), 1, None, ceiling=NANO, lower=lower)
+    assert asked == [NANO // 2, NANO // 5]
+    assert held.ceiling == inner.account.held == outer.account.held == NANO // 5 - (NANO // 5) % 7
+
+
+def test_what_cannot_be_lowered_far_enough_is_refused(gate, strict):
+    for lower in (lambda _room: None, lambda _room: 2 * NANO):
+        with pytest.raises(BudgetExceeded):
+            gate.reserve((strict,), 1, None, ceiling=2 * NANO, lower=lower)
+    hard = Budget("0.1", gate=gate)
+    with pytest.raises(BudgetExceeded, match="of about"):
+        gate.reserve((hard, strict), NANO, None, ceiling=NANO, lower=lambda room: room)
+
+
+def test_a_refusal_knows_its_budget_until_it_is_pickled(gate, strict):
+    with pytest.raises(BudgetExceeded) as refused:
+        gate.reserve((strict,), 1, None, ceiling=2 * NANO)
+    assert refused.value.holder is strict
+    copy = pickle.loads(pickle.dumps(refused.value))
+    assert (copy.holder, copy.strength, copy.limit) == (None, "strict", 1)

@@ -74,6 +74,11 @@ class Account:
         """Whether `amount` more can be booked without passing the limit. What costs nothing always fits."""
         return self.limit is None or amount == 0 or self.spent + self.held + amount <= self.limit
 
+    @property
+    def room(self) -> int:
+        """Nano-dollars that are neither spent nor held; only where there is a limit."""
+        return (self.limit or 0) - self.spent - self.held
+
     def may_fit(self, amount: int, owner: int) -> bool:
         """Whether `amount` could be booked once every call in flight has settled but the owner's own."""
         return self.limit is None or self.spent + self.held_by.get(owner, 0) + amount <= self.limit

@@ -10,17 +10,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from farebox.budgets.account import Account
+from farebox.budgets.refusal import cannot_pay, in_another_process
 from farebox.budgets.waiting import Waiting, owner
 from farebox.core.alert import REFUSAL, THRESHOLD
 from farebox.core.errors import BudgetExceeded
 from farebox.core.guard import contained
-from farebox.core.money import Money
 from farebox.core.ports import Alarm
 
 T = TypeVar("T")
+
+Lower: TypeAlias = Callable[[int], int | None]
+"""Lowers the ceiling of a call to what an account has room for (nano-dollars), as far as it may be; None: no further."""
 
 
 class Holder(Protocol):
@@ -47,7 +50,7 @@ class Holder(Protocol):
         ...
 
     def refused(self, error: BudgetExceeded) -> None:
-        """Told of a refusal, outside the lock."""
+        """Told, outside the lock, that a call was refused for good."""
         ...
 
     def foreign(self) -> None:
@@ -107,7 +110,13 @@ class Gate:
         self._reached.clear()
 
     def reserve(
-        self, budgets: Sequence[Holder], amount: int, task_type: str | None, *, ceiling: int | None = None
+        self,
+        budgets: Sequence[Holder],
+        amount: int,
+        task_type: str | None,
+        *,
+        ceiling: int | None = None,
+        lower: Lower | None = None,
     ) -> Reservation:
         """Hold a call's money of every budget, or of none.
 
@@ -116,40 +125,32 @@ class Gate:
             amount: nano-dollars that it is expected to cost.
             task_type: the task that it is made for.
             ceiling: nano-dollars that it can never pass, which strict budgets hold; None: `amount` is exact.
+            lower: asked, inside the lock, where a strict budget has less room than the ceiling.
 
         Raises:
             BudgetExceeded: a budget that refuses, or its limit for this task, cannot pay it.
         """
-        most = amount if ceiling is None else ceiling
         if self._inside == threading.get_ident():
             raise RuntimeError("a finaliser made a paid call while its own thread was inside the budget gate")
-        refusing = None
-        accounts: list[Account] = []
+        most = amount if ceiling is None else ceiling
         with self._lock:
             self._inside = threading.get_ident()
             try:
                 self._book_finished()
+                refused = _refused(budgets, amount, most, task_type)
+                while refused is not None and lower is not None and refused[1].strict:
+                    lowered = lower(refused[1].room)
+                    if lowered is None or lowered >= most:
+                        break
+                    most, refused = lowered, _refused(budgets, amount, lowered, task_type)
+                if refused is not None:
+                    raise cannot_pay(*refused, amount, most, task_type)
                 for budget in budgets:
-                    account = _refusing(budget, amount, most, task_type)
-                    if account is not None:
-                        refusing = budget
-                        error = _refusal(budget, account, most if account.strict else amount, task_type)
-                        break
                     if budget.account.strict and budget.owner != self.process_id:
-                        refusing, error = budget, _foreign(budget)
-                        break
-                else:
-                    for budget in budgets:
-                        accounts.append(budget.account)
-                        if task_type is not None:
-                            accounts.append(budget.account.task(task_type))
-                    reservation = Reservation(accounts, amount, most)
-                    _hold(reservation)
+                        raise in_another_process(budget)
+                reservation = _hold(budgets, amount, most, task_type)
             finally:
                 self._inside = 0
-        if refusing is not None:
-            refusing.refused(error)
-            raise error
         for budget in budgets:
             if budget.owner != self.process_id:
                 budget.foreign()
@@ -178,18 +179,18 @@ class Gate:
             self._inside = threading.get_ident()
             try:
                 self._book_finished()
-                for budget in budgets:
-                    account = _refusing(budget, amount, most, task_type)
-                    if account is not None:
-                        asked = most if account.strict else amount
-                        if not account.waits or not account.may_fit(asked, owner()):
-                            return None
-                        waiting = Waiting(account, asked, time.monotonic() + patience)
-                        account.line.append(waiting)
-                        return waiting
+                refused = _refused(budgets, amount, most, task_type)
+                if refused is None:
+                    return None
+                account = refused[1]
+                asked = most if account.strict else amount
+                if not account.waits or not account.may_fit(asked, owner()):
+                    return None
+                waiting = Waiting(account, asked, time.monotonic() + patience)
+                account.line.append(waiting)
+                return waiting
             finally:
                 self._inside = 0
-        return None
 
     def leave_line(self, waiting: Waiting, *, admitted: bool) -> None:
         """The call has gone in, or given up; whoever stands behind it may have room now."""
@@ -254,6 +255,7 @@ class Gate:
         try:
             reservation = self.reserve(budgets, amount, task_type)
         except BudgetExceeded as error:
+            error.holder.refused(error)
             if self.alarm is not None:
                 contained("alert", self.alarm.tell, REFUSAL, error=error)
             raise
@@ -313,27 +315,39 @@ class Gate:
             )
 
 
-def _refusing(budget: Holder, amount: int, ceiling: int, task_type: str | None) -> Account | None:
-    """The account of the budget that cannot pay, or None."""
-    if budget.strength == "soft":
-        return None
-    account = budget.account
-    asked = ceiling if account.strict else amount
-    if not account.fits(asked):
-        return account
-    task = None if task_type is None else account.tasks.get(task_type)
-    return None if task is None or task.fits(asked) else task
+def _refused(
+    budgets: Sequence[Holder], amount: int, ceiling: int, task_type: str | None
+) -> tuple[Holder, Account] | None:
+    """The first budget that cannot pay, and which account of it; None when all can."""
+    for budget in budgets:
+        if budget.strength == "soft":
+            continue
+        account = budget.account
+        asked = ceiling if account.strict else amount
+        if not account.fits(asked):
+            return budget, account
+        task = None if task_type is None else account.tasks.get(task_type)
+        if task is not None and not task.fits(asked):
+            return budget, task
+    return None
 
 
-def _hold(reservation: Reservation) -> None:
-    """Hold of each account what the reservation says; and who holds it, where calls may wait for each other."""
-    if any(account.waits for account in reservation.accounts):
+def _hold(budgets: Sequence[Holder], amount: int, ceiling: int, task_type: str | None) -> Reservation:
+    """Hold a call's money of every budget; and who holds it, where calls may wait for each other."""
+    accounts: list[Account] = []
+    for budget in budgets:
+        accounts.append(budget.account)
+        if task_type is not None:
+            accounts.append(budget.account.task(task_type))
+    reservation = Reservation(accounts, amount, ceiling)
+    if any(account.waits for account in accounts):
         reservation.owner = owner()
-    for account in reservation.accounts:
-        amount = reservation.holds(account)
-        account.held += amount
+    for account in accounts:
+        held = reservation.holds(account)
+        account.held += held
         if account.waits:
-            account.held_by[reservation.owner] = account.held_by.get(reservation.owner, 0) + amount
+            account.held_by[reservation.owner] = account.held_by.get(reservation.owner, 0) + held
+    return reservation
 
 
 def _release(account: Account, amount: int, holder: int) -> None:
@@ -345,33 +359,3 @@ def _release(account: Account, amount: int, holder: int) -> None:
             account.held_by[holder] = left
         else:
             account.held_by.pop(holder, None)
-
-
-def _refusal(budget: Holder, account: Account, amount: int, task_type: str | None) -> BudgetExceeded:
-    of_task = account is not budget.account
-    limit, spent, held = (Money.from_nano(value) for value in (account.limit or 0, account.spent, account.held))
-    asked = Money.from_nano(amount)
-    whose = f"budget {budget.name!r}" if budget.name else "the budget"
-    which = f"the limit of {whose} for task {task_type!r}" if of_task else whose
-    in_flight = f" and ${held} held by calls in flight" if account.held else ""
-    what = f"that can cost up to ${asked}" if account.strict else f"of about ${asked}"
-    return BudgetExceeded(
-        f"{which}, ${limit}, cannot pay a call {what}: ${spent} spent{in_flight}. Nothing was sent.",
-        budget=budget.name,
-        limit=limit,
-        spent=spent,
-        reserved=held,
-        asked=asked,
-        task_type=task_type if of_task else None,
-        strength="strict" if account.strict else "hard",
-    )
-
-
-def _foreign(budget: Holder) -> BudgetExceeded:
-    return BudgetExceeded(
-        f"strict budget {budget.name or '(unnamed)'} was made in process {budget.owner} and is used in another one, where its money is "
-        "a copy that would be spent twice. Nothing was sent. Make the budget with shared=True, or inside this process.",
-        budget=budget.name,
-        limit=None if budget.account.limit is None else Money.from_nano(budget.account.limit),
-        strength="strict",
-    )

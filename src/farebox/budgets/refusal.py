@@ -1,4 +1,4 @@
-"""What a standing budget says when it cannot pay: which bucket, which window, and when there will be money again. Imports core and the port."""
+"""What budgets say when they cannot pay: which one, how much is left, when there will be money again. Imports core, accounts and the port."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from farebox.core.errors import BudgetExceeded
 from farebox.core.money import Money
 
 if TYPE_CHECKING:
+    from farebox.budgets.account import Account
+    from farebox.budgets.gate import Holder
     from farebox.budgets.matching import Standing
 
 
@@ -61,4 +63,38 @@ def refusal(standing: Standing, draw: Draw, denied: Denied) -> BudgetExceeded:
         window=window.text,
         resets_at=resets_at,
         unit=unit,
+    )
+
+
+def cannot_pay(budget: Holder, account: Account, amount: int, ceiling: int, task_type: str | None) -> BudgetExceeded:
+    """The error for a call that does not fit into a request budget, or its limit for a task."""
+    of_task = account is not budget.account
+    limit, spent, held = (Money.from_nano(value) for value in (account.limit or 0, account.spent, account.held))
+    asked = Money.from_nano(ceiling if account.strict else amount)
+    whose = f"budget {budget.name!r}" if budget.name else "the budget"
+    which = f"the limit of {whose} for task {task_type!r}" if of_task else whose
+    in_flight = f" and ${held} held by calls in flight" if account.held else ""
+    what = f"that can cost up to ${asked}" if account.strict else f"of about ${asked}"
+    return BudgetExceeded(
+        f"{which}, ${limit}, cannot pay a call {what}: ${spent} spent{in_flight}. Nothing was sent.",
+        budget=budget.name,
+        limit=limit,
+        spent=spent,
+        reserved=held,
+        asked=asked,
+        task_type=task_type if of_task else None,
+        strength="strict" if account.strict else "hard",
+        holder=budget,
+    )
+
+
+def in_another_process(budget: Holder) -> BudgetExceeded:
+    """The error for a strict budget that is used in a child of the process that made it."""
+    return BudgetExceeded(
+        f"strict budget {budget.name or '(unnamed)'} was made in process {budget.owner} and is used in another one, where its money is "
+        "a copy that would be spent twice. Nothing was sent. Make the budget with shared=True, or inside this process.",
+        budget=budget.name,
+        limit=None if budget.account.limit is None else Money.from_nano(budget.account.limit),
+        strength="strict",
+        holder=budget,
     )

@@ -45,6 +45,7 @@ class BudgetExceeded(FareboxError):  # noqa: N818 - the name that every replaced
         resets_at: of a standing budget, when there is money again.
         unit: what the amounts are: "usd", or "tokens" or "calls" where a standing budget counts those.
         strength: of the budget that refused: "hard" or "strict"; None where no budget could be asked.
+        holder: the `Budget` that refused, in the process where it did; None for a standing budget, and in a copy from another process.
         reason: why, in a sentence.
     """
 
@@ -63,6 +64,7 @@ class BudgetExceeded(FareboxError):  # noqa: N818 - the name that every replaced
         resets_at: datetime | None = None,
         unit: str = "usd",
         strength: str | None = None,
+        holder: Any = None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -77,10 +79,11 @@ class BudgetExceeded(FareboxError):  # noqa: N818 - the name that every replaced
         self.resets_at = resets_at
         self.unit = unit
         self.strength = strength
+        self.holder = holder
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by keyword: exceptions are rebuilt from `args` alone, which would lose the data in a process pool."""
-        data = {name: value for name, value in self.__dict__.items() if name != "reason"}
+        data = {name: value for name, value in self.__dict__.items() if name not in ("reason", "holder")}
         return _rebuild, (type(self), self.reason, data)
 
 

@@ -127,9 +127,7 @@ class Holding:
             return known
         for budget in call.budgets:
             if budget.strength != "soft" and budget.account.limit is not None:
-                error = _unpriced(call, budget.name, budget.total_limit, budget.total_spent)
-                budget.refused(error)
-                raise error
+                raise _unpriced(call, budget.name, budget.total_limit, budget.total_spent, budget)
         return 0
 
     def _reserve_standing(self, call: PaidCall) -> str | None:
@@ -216,7 +214,9 @@ class Holding:
         return held if usage is None else self._assumed.cost(usage)
 
 
-def _unpriced(call: PaidCall, name: str | None, limit: Money | None, spent: Money | None = None) -> BudgetExceeded:
+def _unpriced(
+    call: PaidCall, name: str | None, limit: Money | None, spent: Money | None = None, holder: object = None
+) -> BudgetExceeded:
     request = call.request
     what = (
         f"{request.provider} model {request.model!r} has no price"
@@ -229,4 +229,5 @@ def _unpriced(call: PaidCall, name: str | None, limit: Money | None, spent: Mone
         budget=name,
         limit=limit,
         spent=spent,
+        holder=holder,
     )

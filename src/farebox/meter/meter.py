@@ -195,6 +195,8 @@ class Meter:
 
     def refuse(self, call: PaidCall, refusal: BudgetExceeded) -> None:
         """The call is refused for good: nothing was sent."""
+        if refusal.holder is not None:
+            refusal.holder.refused(refusal)
         contained("refusal", self._refused, call, refusal)
         if self._alarm is not None:
             contained("alert", self._alarm.tell, REFUSAL, error=refusal)
