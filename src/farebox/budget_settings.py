@@ -24,7 +24,7 @@ from farebox.core.money import parse_amount
 from farebox.core.windows import Window
 
 Unit = Literal["usd", "tokens", "calls"]
-StandingStrength = Literal["soft", "hard"]
+StandingStrength = Literal["soft", "hard", "strict"]
 
 MOST: Final = 10**17
 """A limit may be a hundred million dollars, in nano-dollars, or as many tokens: sums of it fit the integers of every store."""
@@ -45,7 +45,7 @@ class BudgetRow(msgspec.Struct, frozen=True, kw_only=True):
         window: as the user wrote it; see `core.windows.Window`.
         per: the dimension whose every value has a bucket of its own, or None for one bucket.
         match: dimension → values; only calls with one of them count. A value that ends in "*" is a beginning.
-        strength: "hard" refuses what does not fit; "soft" only counts.
+        strength: "hard" refuses what will probably not fit, "strict" what might not fit, or has no proven ceiling; "soft" only counts.
         alert_at: shares of the limit that are told of.
         overrides: limit by value of `per`; None: no limit for that one.
     """
@@ -85,7 +85,7 @@ def budget_row(
     if per is not None:
         _dimension(per, what=f"{where}per")
     if strength not in get_args(StandingStrength):
-        raise ConfigurationError(f"{where}strength={strength!r} cannot be used: give 'hard' or 'soft'")
+        raise ConfigurationError(f"{where}strength={strength!r} cannot be used: give 'soft', 'hard' or 'strict'")
     return BudgetRow(
         name=name.strip(),
         limit=most,

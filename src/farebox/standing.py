@@ -44,7 +44,8 @@ def set_budget(
         per: `tenant_id`, `workspace_id`, `user_id`, `task_type`, `model`, `provider` or "tag:NAME": each value has a bucket of its own,
             and so have the calls without one.
         match: value, or values, by dimension: only calls with one of them count. A value that ends in "*" is a beginning.
-        strength: "hard" refuses a call that does not fit before it is sent; "soft" only counts.
+        strength: "hard" refuses a call that will probably not fit before it is sent; "strict" one that might not fit, or that has no
+            proven ceiling; "soft" only counts.
         alert_at: shares of the limit that alerts are sent at.
         overrides: limit by value of `per`; None: no limit for that one.
 

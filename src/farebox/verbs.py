@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, TypeVar, overload
 
 from farebox import runtime, scopes
-from farebox.budgets.budget import Budget, Strength
+from farebox.budgets.budget import Bound, Budget, Strength
 from farebox.core import context, semconv
 from farebox.core.errors import BudgetExceeded, ConfigurationError
 from farebox.core.event import CallEvent, CallRequest
@@ -44,6 +44,7 @@ def track_budget(
     name: str | None = None,
     strength: Strength = "hard",
     wait: float = 0.0,
+    bound: Bound | None = None,
     shared: bool = False,
     on_exceeded: Callable[[BudgetExceeded], object] | None = None,
 ) -> Budget:
@@ -54,9 +55,13 @@ def track_budget(
         per_task_limits: US dollars by `task_type`, beside the total.
         tier: name of a set of limits in the settings (`tiers`), which also names the budget; limits given here come before its own.
         name: what reports and errors call it.
-        strength: "hard" refuses a call that does not fit before it is sent; "soft" only warns.
+        strength: "hard" refuses a call that will probably not fit before it is sent; "strict" holds what a call can cost at most, so that
+            it is never overspent: it refuses what has no proven ceiling, and may send a call without the SDK's retries or with a lower
+            cap on its output, where the money left asks for it; "soft" only warns.
         wait: seconds that a call which does not fit waits at most, where only calls in flight are in the way; 0: it is refused at once.
             It never waits on what its own task or thread holds (an open stream, say), nor in a thread whose event loop is running.
+        bound: dollars that one attempt of a call outside of the table of ceilings costs at most, as you state it, or a function that
+            says so of a `CallRequest` (None: it does not know); for strict budgets only.
         shared: not available yet.
         on_exceeded: called with the `BudgetExceeded` when a call is refused, or a soft limit is first passed.
 
@@ -65,8 +70,6 @@ def track_budget(
     """
     if shared:
         raise ConfigurationError("track_budget(shared=...) is not available in this version: leave 'shared' out")
-    if strength == "strict":
-        raise ConfigurationError("strength='strict' is not available in this version: use 'hard'")
     if tier is not None:
         limits = _tier(tier)
         total_limit = limits.total if total_limit is None else total_limit
@@ -79,6 +82,7 @@ def track_budget(
         name=name,
         strength=strength,
         wait=wait,
+        bound=bound,
         on_exceeded=on_exceeded,
     )
 

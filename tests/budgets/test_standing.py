@@ -239,8 +239,8 @@ def test_a_finaliser_inside_the_store_waits_for_nobody(store):
         ({"name": "a", "limit": 1, "window": "day", "match": {"modle": "x"}}, "match='modle' is no dimension"),
         ({"name": "a", "limit": 1, "window": "day", "match": {"model": []}}, r"match\['model'\]=\[\] cannot be used"),
         (
-            {"name": "a", "limit": 1, "window": "day", "strength": "strict"},
-            "strength='strict' cannot be used: give 'hard'",
+            {"name": "a", "limit": 1, "window": "day", "strength": "hardest"},
+            "strength='hardest' cannot be used: give 'soft', 'hard' or 'strict'",
         ),
         ({"name": "a", "limit": 1, "window": "day", "alert_at": [80]}, r"alert_at=\[80\] cannot be used: give shares"),
         ({"name": "a", "limit": 1, "window": "day", "overrides": {"x": 1}}, "has nothing to go by: give per"),

@@ -63,11 +63,15 @@ class RecordedCall:
         self.request = copy.copy(request)
         request.body = None  # as the meter does: a call in flight keeps no prompt alive
         self.waiting = None
+        self.limits: Any = None
         self.first_chunks = 0
         self.ends: list[dict[str, Any]] = []
 
     def first_chunk(self) -> None:
         self.first_chunks += 1
+
+    def unsent(self) -> None:
+        self.settle(None, status="refused", billable=False)
 
     def settle(self, usage: Any = None, **facts: Any) -> None:
         self.ends.append({"usage": usage, **facts})
@@ -88,6 +92,10 @@ class RecordingMeter:
         self.calls: list[RecordedCall] = []
         self.refuses = False
         self.suppresses = False
+        self.is_strict = False
+        self.limits: Any = None
+        self.unknowns: list[tuple[str, str]] = []
+        self.faults: list[Exception] = []
         self.on_open: Any = None
 
     def open(self, request: Any) -> RecordedCall | None:
@@ -98,12 +106,22 @@ class RecordingMeter:
         if self.suppresses:
             return None
         call = RecordedCall(request)
+        call.limits = self.limits
         self.calls.append(call)
         return call
 
     def permit(self, request: Any) -> None:
         if self.refuses:
             raise BudgetExceeded("no money left", budget="test")
+
+    def unknown(self, provider: str, what: str) -> None:
+        self.unknowns.append((provider, what))
+        raise BudgetExceeded("unknown", budget="test")
+
+    def unopened(self, error: Exception) -> None:
+        self.faults.append(error)
+        if self.is_strict:
+            raise BudgetExceeded("fault", budget="test") from error
 
     @property
     def call(self) -> RecordedCall:

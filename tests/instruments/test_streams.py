@@ -447,11 +447,12 @@ def test_streams_still_open_at_the_interpreters_exit_are_settled(server, wire):
         from farebox.instruments.patching import WireOptions, install
 
         class Call:
-            waiting = None
+            waiting = limits = None
             def first_chunk(self): pass
             def settle(self, usage=None, **facts): print(facts["status"], facts["pieces"], flush=True)
 
         class Meter:
+            is_strict = False
             def open(self, request): return Call()
 
         install(("openai",), meter=lambda: Meter(), options=WireOptions())

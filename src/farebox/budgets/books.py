@@ -53,6 +53,16 @@ class Bucket(Protocol):
         ...
 
     @property
+    def is_strict(self) -> bool:
+        """Whether it holds what a call can take at most, not what it will probably take."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """What it counts: one of `store.UNITS`."""
+        ...
+
+    @property
     def told(self) -> tuple[str, str] | None:
         """Names the bucket for those who are told what is spent of it; None: nobody is."""
         ...
@@ -100,7 +110,14 @@ class Books:
         return len(self._finished)
 
     def reserve(
-        self, hold: str, buckets: Sequence[Bucket], amounts: Mapping[str, int], *, now: int, refusing: bool = True
+        self,
+        hold: str,
+        buckets: Sequence[Bucket],
+        amounts: Mapping[str, int],
+        *,
+        now: int,
+        refusing: bool = True,
+        ceilings: Mapping[str, int] | None = None,
     ) -> None:
         """Hold what a call will probably take of every bucket, or of none.
 
@@ -110,12 +127,14 @@ class Books:
             amounts: by unit.
             now: nanoseconds UTC.
             refusing: False: it cannot be refused any more, and is only counted.
+            ceilings: by unit, what strict buckets hold; None: `amounts`.
 
         Raises:
             BudgetExceeded: a bucket cannot pay it.
             LedgerError: the store failed, or has just failed after a while and is left alone for a moment.
         """
-        draws = [bucket.draw(amounts, now, refusing=refusing) for bucket in buckets]
+        most = amounts if ceilings is None else ceilings
+        draws = [bucket.draw(most if bucket.is_strict else amounts, now, refusing=refusing) for bucket in buckets]
         self._unheld[hold] = draws
         self._see_that_it_answers()
         if now >= self._next_sweep:

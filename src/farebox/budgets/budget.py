@@ -167,6 +167,11 @@ class Budget(Scoping):
         for budget in chain:
             budget.settled()
 
+    def limits(self, task_type: str | None) -> bool:
+        """Whether it has a limit, for everything or for a task."""
+        task = None if task_type is None else self.account.tasks.get(task_type)
+        return self.account.limit is not None or (task is not None and task.limit is not None)
+
     def bound(self, request: CallRequest) -> int | None:
         """Nano-dollars that one attempt of a call can cost at most, as the user states it; None when they do not.
 

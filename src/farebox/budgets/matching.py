@@ -59,12 +59,22 @@ class Match(msgspec.Struct, frozen=True, gc=False):
         """Whether it refuses what costs too much, and so must know costs."""
         return self.standing.row.strength == "hard" and self.standing.row.unit == "usd"
 
+    @property
+    def is_strict(self) -> bool:
+        """Whether it holds what a call can take at most."""
+        return self.standing.row.strength == "strict"
+
+    @property
+    def unit(self) -> str:
+        """What it counts."""
+        return self.standing.row.unit
+
     def draw(self, amounts: Mapping[str, int], at: int, *, refusing: bool) -> Draw:
         """What a call takes of it, in the piece of a moment."""
         standing = self.standing
         piece, since, until = standing.window.place(at)
         unit = standing.row.unit
-        limit = self.limit if refusing and standing.row.strength == "hard" else None
+        limit = self.limit if refusing and standing.row.strength != "soft" else None
         return Draw(
             standing.name, standing.terms, self.bucket, piece, since, until, unit, bounded(amounts[unit]), limit
         )

@@ -50,9 +50,10 @@ def refusal(standing: Standing, draw: Draw, denied: Denied) -> BudgetExceeded:
     resets_at = moment(window.leaves(denied.oldest) if window.rolling else draw.until)
     in_flight = f" and {said(unit, denied.held)} held by calls in flight" if denied.held else ""
     again = "its oldest part leaves the window" if window.rolling else "it starts anew"
+    about = "that can take up to" if standing.row.strength == "strict" else "of about"
     return BudgetExceeded(
         f"{named(standing, draw.bucket)}, {said(unit, limit)} in {'' if window.rolling else 'one '}{window.text}, cannot pay a call "
-        f"of about {said(unit, draw.amount)}: {said(unit, denied.spent)} spent{in_flight}; {again} at {resets_at:%Y-%m-%d %H:%M:%S} UTC. "
+        f"{about} {said(unit, draw.amount)}: {said(unit, denied.spent)} spent{in_flight}; {again} at {resets_at:%Y-%m-%d %H:%M:%S} UTC. "
         "Nothing was sent.",
         budget=standing.name,
         limit=counted(unit, limit),
@@ -63,6 +64,7 @@ def refusal(standing: Standing, draw: Draw, denied: Denied) -> BudgetExceeded:
         window=window.text,
         resets_at=resets_at,
         unit=unit,
+        strength=standing.row.strength,
     )
 
 

@@ -35,6 +35,7 @@ class StandingBudgets(Books):
 
     Attributes:
         active: the rows in force.
+        is_strict: whether one of them is strict.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class StandingBudgets(Books):
         self._next_look = 0
         self._shown: dict[str, BudgetRow] = {}
         self.active: tuple[Standing, ...] = ()
+        self.is_strict = False
         self._choose()
 
     def set(self, row: BudgetRow) -> None:
@@ -98,6 +100,7 @@ class StandingBudgets(Books):
         """What binds every process wins over what this one says."""
         rows = {**self._own, **self._bound}
         self.active = tuple(rows[name] for name in sorted(rows))
+        self.is_strict = any(standing.row.strength == "strict" for standing in self.active)
 
 
 def _as_it_is(error: Exception) -> Exception:

@@ -29,7 +29,7 @@ class BudgetStatus(msgspec.Struct, frozen=True):
         remaining: what is neither spent nor held, never below 0.
         utilization: share of the limit that is spent; 1.0 is all of it.
         calls: calls that were settled.
-        strength: "hard" or "soft".
+        strength: "soft", "hard" or "strict".
     """
 
     name: str

@@ -76,7 +76,8 @@ def list_(*, ledger: str | None, form: str) -> None:
 @click.option(
     "--override", multiple=True, metavar="VALUE=AMOUNT", help="The limit of one value of --per; may be repeated."
 )
-@click.option("--soft", is_flag=True, help="Count, and never refuse.")
+@click.option("--soft", "strength", flag_value="soft", help="Count, and never refuse.")
+@click.option("--strict", "strength", flag_value="strict", help="Refuse whatever might not fit: it is never overspent.")
 @LEDGER
 def set_(
     *,
@@ -86,7 +87,7 @@ def set_(
     per: str | None,
     match: tuple[str, ...],
     override: tuple[str, ...],
-    soft: bool,
+    strength: str | None,
     ledger: str | None,
 ) -> None:
     """Set a budget for every program that writes to this ledger; it wins over what they say. Running ones heed it within 30 seconds."""
@@ -104,7 +105,7 @@ def set_(
         window=window,
         per=per,
         match=matches,
-        strength="soft" if soft else "hard",
+        strength=strength or "hard",
         overrides={value: _amount(amount) for value, amount in (_pair(one, "--override") for one in override)},
     )
     _ask(_place(ledger), lambda store: store.keep(Kept(row.name, msgspec.json.encode(row).decode(), binding=True)))

@@ -30,6 +30,8 @@ class CallRequest(msgspec.Struct, gc=False):
         units: what the request alone says will be billed, for answers that do not count it: images by size, characters.
         begun: whether the provider began it by itself: budgets are charged, and can no longer refuse.
         waits: whether whoever opens it can wait in line for a budget.
+        adjusts: whether whoever opens it can send it with `Limits`.
+        counts_attempts: whether `attempts_allowed` is a number that the SDK keeps to: one that retries by time keeps to none.
     """
 
     provider: str
@@ -44,6 +46,22 @@ class CallRequest(msgspec.Struct, gc=False):
     units: dict[str, Count] | None = None
     begun: bool = False
     waits: bool = False
+    adjusts: bool = False
+    counts_attempts: bool = True
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How a request is sent so that it cannot cost more than is held for it.
+
+    Attributes:
+        attempts: how often the SDK may send it at most; None: as it is.
+        output: the most tokens of output that it may ask for; None: as it is.
+        place: where the body says that, from the outermost name to the innermost.
+    """
+
+    attempts: int | None = None
+    output: int | None = None
+    place: tuple[str, ...] = ()
 
 
 class Told(msgspec.Struct, gc=False):

@@ -56,6 +56,19 @@ def contained(where: str, function: Callable[P, T], /, *args: P.args, **kwargs: 
         return None
 
 
+def decided(where: str, decide: Callable[[Exception], T], function: Callable[..., T], /, *args: Any) -> T:
+    """As `contained`, but of a fault that was reported `decide` says what becomes: it gives an answer in its place, or raises."""
+    try:
+        return function(*args)
+    except BudgetExceeded:
+        raise
+    except Exception as error:
+        if _raise_faults:
+            raise
+        report(where, error)
+        return decide(error)
+
+
 def attempt(function: Callable[..., T], /, *args: Any, on_error: Callable[[Exception], T], **kwargs: Any) -> T:
     """Call `function`; any error is handed to `on_error`, whose answer counts instead. For callers with a policy of their own."""
     try:

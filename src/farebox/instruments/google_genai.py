@@ -12,11 +12,13 @@ from typing import Any, Final
 
 from farebox.core import context, semconv
 from farebox.core.context import Scope
+from farebox.core.event import Limits
 from farebox.core.identity import new_id
 from farebox.core.scoped import Scoping, scoped
 from farebox.instruments import google_content, google_interactions, google_jobs, google_live, google_media, providers
 from farebox.instruments.hook import Endpoint, Hook, Instrument, Place, Sent, WireOptions
 from farebox.instruments.paths import Paths, names
+from farebox.instruments.placing import overlaid, placed
 from farebox.instruments.retries import attempt_once, attempt_once_async
 
 _DEFAULT_ATTEMPTS: Final = 5
@@ -43,6 +45,11 @@ class Gemini:
         endpoint = self._methods.get(path.rpartition(":")[2].partition("?")[0])
         return endpoint or self._paths.find(args[0] if args else kwargs["http_method"], path)
 
+    def line(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, str]:
+        """What the arguments say."""
+        path = args[1] if len(args) > 1 else kwargs["path"]
+        return str(args[0] if args else kwargs["http_method"]).upper(), path.partition("?")[0]
+
     def names(self, endpoint: Endpoint, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, ...]:
         """The ids in the path."""
         return names(endpoint, args[1] if len(args) > 1 else kwargs["path"])
@@ -51,6 +58,9 @@ class Gemini:
         """What the arguments say; the path carries the model."""
         path = args[1] if len(args) > 1 else kwargs["path"]
         body = args[2] if len(args) > 2 else kwargs["request_dict"]
+        extra = _http_option(args, kwargs, "extra_body") or getattr(client._http_options, "extra_body", None)  # noqa: SLF001 - there is no public one
+        if extra:
+            body = overlaid(body, extra)
         name, _, method = path.rpartition(":")
         stream = method.startswith("stream")
         if not name and isinstance(body, Mapping):
@@ -61,6 +71,7 @@ class Gemini:
             stream=stream,
             raw="" if stream else "body",
             attempts=_attempts(client, args, kwargs),
+            adjusts=isinstance(body, Mapping),
         )
 
     def place(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: WireOptions) -> Place:
@@ -68,6 +79,21 @@ class Gemini:
         own = semconv.GOOGLE_VERTEX if client.vertexai else semconv.GOOGLE
         base = _http_option(args, kwargs, "base_url") or client._http_options.base_url  # noqa: SLF001 - there is no public one
         return self._places.of(client, base, own=own, options=options)
+
+    def limited(
+        self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], limits: Limits
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The call with fewer retries, and a lower cap where the SDK will read it: `extra_body` is laid over the body below the hook."""
+        given = {**dict(zip(("http_method", "path", "request_dict", "http_options"), args, strict=False)), **kwargs}
+        options = given.get("http_options")
+        if limits.attempts is not None:
+            options = _with_option(client, options, "retry_options", {"attempts": limits.attempts})
+        if limits.output is not None:
+            given["request_dict"] = placed(given["request_dict"], limits.place, limits.output)
+            extra = _http_option(args, kwargs, "extra_body") or getattr(client._http_options, "extra_body", None)  # noqa: SLF001 - same
+            if extra:
+                options = _with_option(client, options, "extra_body", placed(extra, limits.place, limits.output))
+        return (), {**given, "http_options": options}
 
     def asking(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:  # noqa: ARG002 - the dialects' signature
         """Usage is always sent."""
@@ -81,6 +107,15 @@ class Gemini:
 def _http_option(args: tuple[Any, ...], kwargs: Mapping[str, Any], name: str) -> Any:
     options = args[3] if len(args) > 3 else kwargs.get("http_options")
     return options.get(name) if isinstance(options, Mapping) else getattr(options, name, None)
+
+
+def _with_option(client: Any, options: Any, name: str, value: Any) -> Any:
+    """A copy of a call's options with one more; there may be none, a dict, or an object of the SDK's."""
+    if options is None or isinstance(options, Mapping):
+        return {**(options or {}), name: value}
+    # The class is taken from the client: an instrument imports no SDK.
+    kind = type(client._http_options)  # noqa: SLF001 - there is no public one
+    return options.model_copy(update={name: getattr(kind.model_validate({name: value}), name)})
 
 
 def _attempts(client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int:

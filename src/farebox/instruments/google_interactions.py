@@ -86,6 +86,11 @@ class Requests:
         request = _request(args, kwargs)
         return self._paths.find(request.method, request.url.path)
 
+    def line(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, str]:
+        """What the request says."""
+        request = _request(args, kwargs)
+        return request.method.upper(), request.url.path
+
     def names(self, endpoint: Endpoint, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, ...]:
         """The ids in the path."""
         return names(endpoint, _request(args, kwargs).url.path)
@@ -103,6 +108,7 @@ class Requests:
             stream,
             "bytes" if stream else "",
             1 if retries is None else _ATTEMPTS,
+            counts_attempts=retries is None,
         )
 
     def place(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: WireOptions) -> Place:

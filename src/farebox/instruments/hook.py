@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from farebox.core.event import Limits
 from farebox.core.usage import Count
 
 Shape: TypeAlias = Literal["call", "coroutine", "generator", "coroutine_generator"]
@@ -205,6 +206,8 @@ class Sent(msgspec.Struct, gc=False):
             that the caller reads.
         attempts: how often the SDK may send it.
         files: bytes of the files that it carries, as far as they are known.
+        adjusts: whether `Dialect.limited` can change it.
+        counts_attempts: whether `attempts` is a number that the SDK keeps to.
     """
 
     body: Any
@@ -213,6 +216,8 @@ class Sent(msgspec.Struct, gc=False):
     raw: Literal["", "body", "raw", "bytes"] = ""
     attempts: int = 1
     files: int = 0
+    adjusts: bool = False
+    counts_attempts: bool = True
 
 
 class WireOptions(msgspec.Struct, frozen=True):
@@ -232,6 +237,10 @@ class Dialect(Protocol):
 
     def route(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Endpoint | None:
         """The endpoint that a call goes to, or None when it is free or not known. Runs on every call: keep it light."""
+        ...
+
+    def line(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, str]:
+        """The method and the path of a request, for one that no endpoint describes."""
         ...
 
     def names(self, endpoint: Endpoint, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, ...]:
@@ -254,6 +263,16 @@ class Dialect(Protocol):
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], keep: Callable[[Any], None]
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         """The same call, handing the answer to `keep` before the SDK parses it further; None where nothing is parsed."""
+        ...
+
+
+class Adjusting(Protocol):
+    """A dialect whose requests can be sent with limits; those of others never say that they adjust."""
+
+    def limited(
+        self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], limits: Limits
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The same call within limits, with nothing of the user's changed."""
         ...
 
 

@@ -37,6 +37,10 @@ class Handlers:
             found = None if operation is None else litellm_rows.unknown(operation)
         return found
 
+    def line(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, str]:
+        """What the arguments say."""
+        return "POST", urlsplit(_url(args, kwargs)).path
+
     def names(self, endpoint: Endpoint, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG002 - the dialects' signature
         """No row has a part that may be anything."""
         return ()

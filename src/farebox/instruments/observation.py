@@ -17,7 +17,7 @@ import msgspec
 from farebox.core import semconv
 from farebox.core.event import CallRequest
 from farebox.core.guard import attempt, contained
-from farebox.core.ports import Call
+from farebox.core.metering import Call
 from farebox.core.usage import Count, Usage
 from farebox.extraction.read import read as read_usage
 from farebox.instruments import outcome

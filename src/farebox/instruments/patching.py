@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from farebox.core.errors import ConfigurationError
 from farebox.core.guard import attempt, contained
-from farebox.core.ports import Meter
+from farebox.core.metering import Meter
 from farebox.instruments.audit import Audit
 from farebox.instruments.hook import Hook, HookState, Instrument, WireOptions
 from farebox.instruments.observation import settle_open

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from farebox.core import context, semconv
 from farebox.core.event import CallRequest
 from farebox.core.guard import contained
-from farebox.core.ports import Call, Meter
+from farebox.core.metering import Call, Meter
 from farebox.core.usage import Count
 from farebox.instruments import outcome
 from farebox.instruments.hook import Answer, Place, Reading

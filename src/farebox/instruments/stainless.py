@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from farebox.core.event import Limits
 from farebox.core.guard import attempt
 from farebox.instruments import providers
 from farebox.instruments.hook import Endpoint, Place, Sent, WireOptions
 from farebox.instruments.paths import Paths, names
+from farebox.instruments.placing import placed
 
 _RAW_HEADER: Final = "X-Stainless-Raw-Response"
 _OPTION: Final = "stream_options"
@@ -46,6 +48,11 @@ class Stainless:
             url = url + "?" + "&".join(f"{name}={value}" for name, value in qualifiers.items())
         return self._paths.find(options.method, url)
 
+    def line(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, str]:
+        """What `options` say."""
+        options = args[1] if len(args) > 1 else kwargs["options"]
+        return options.method.upper(), urlsplit(options.url).path
+
     def names(self, endpoint: Endpoint, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, ...]:
         """The ids in the path of `options`."""
         return names(endpoint, (args[1] if len(args) > 1 else kwargs["options"]).url)
@@ -72,6 +79,7 @@ class Stainless:
             _raw(headers) if headers and isinstance(headers, Mapping) else "",
             retries + 1 if type(retries) is int else 1,
             _size(options.files) if options.files else 0,
+            adjusts=isinstance(options.json_data, Mapping),
         )
 
     def place(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: WireOptions) -> Place:
@@ -96,6 +104,18 @@ class Stainless:
         copied = _copy(options)
         source = extra if home == "extra_json" else body
         setattr(copied, home, {**source, _OPTION: {**said, "include_usage": True}})
+        return _with_options(args, kwargs, copied)
+
+    def limited(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], limits: Limits) -> Call:  # noqa: ARG002 - the dialects' signature
+        """The call with fewer retries, and a lower cap where the SDK will read it: `extra_json` wins over the body."""
+        options = args[1] if len(args) > 1 else kwargs["options"]
+        copied = _copy(options)
+        if limits.attempts is not None:
+            copied.max_retries = limits.attempts - 1
+        if limits.output is not None:
+            extra = options.extra_json
+            home = "extra_json" if isinstance(extra, Mapping) and limits.place[0] in extra else "json_data"
+            setattr(copied, home, placed(getattr(options, home), limits.place, limits.output))
         return _with_options(args, kwargs, copied)
 
     def caught(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], keep: Callable[[Any], None]) -> Call | None:

@@ -10,12 +10,13 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from farebox.core.errors import BudgetExceeded
 from farebox.core.event import CallRequest
-from farebox.core.guard import attempt, contained
-from farebox.core.ports import Call, Meter
+from farebox.core.guard import attempt, contained, decided
+from farebox.core.metering import Call, Meter
 from farebox.instruments import sending
 from farebox.instruments.fetching import Fetching
-from farebox.instruments.hook import Around, Endpoint, Hook, Instrument, Sent, Shape, WireOptions
+from farebox.instruments.hook import Around, Dialect, Endpoint, Hook, Instrument, Sent, Shape, WireOptions
 from farebox.instruments.observation import Observation
 from farebox.instruments.outcome import attempts
 from farebox.instruments.streams import Watcher, attach, attach_bytes, response_of, watch, watch_async
@@ -51,11 +52,12 @@ class Layer:
         ours: the wrapper in its place.
     """
 
-    __slots__ = ("active", "dialect", "holders", "hook", "meter", "options", "original", "ours")
+    __slots__ = ("active", "dialect", "holders", "hook", "meter", "options", "original", "ours", "sdk")
 
     def __init__(
         self, instrument: Instrument, hook: Hook, meter: Callable[[], Meter | None], options: WireOptions
     ) -> None:
+        self.sdk = instrument.name
         self.dialect = hook.dialect or instrument.dialect
         self.hook = hook
         self.meter = meter
@@ -89,11 +91,40 @@ class Layer:
                 contained("route a call", dialect.route, args, kwargs) if self.active and dialect is not None else None
             )
             if endpoint is None or sending.current() is not None:
+                if endpoint is None and self.active and dialect is not None:
+                    contained("route a call", self.unknown, dialect, args, kwargs)
                 return wrapped(*args, **kwargs)
             send = partial(begun, wrapped) if lazy else wrapped
             return driver(flow(self, endpoint, send, instance, args, kwargs))
 
         return metered
+
+    def unknown(self, dialect: Dialect, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Ask the meter about a request that no endpoint describes, where it is not known to be free.
+
+        Raises:
+            BudgetExceeded: a strict budget does not let it go.
+        """
+        meter = self.meter()
+        if meter is None or not meter.is_strict or sending.current() is not None:
+            return
+        from farebox.instruments.free import FREE, is_free  # many patterns, which only strict budgets need
+
+        if self.sdk not in FREE:
+            return
+        method, path = dialect.line(args, kwargs)
+        if method == "POST" and not is_free(self.sdk, method, path):
+            meter.unknown(self.sdk, f"{method} {path}")
+
+    def unopened(self, error: Exception) -> None:
+        """Opening a call failed: it goes on unmetered, unless the meter says that it must not.
+
+        Raises:
+            BudgetExceeded: it must not.
+        """
+        meter = self.meter()
+        if meter is not None:
+            meter.unopened(error)
 
     def _passing(self, around: Around) -> Callable[..., Any]:
         def passed(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -115,7 +146,7 @@ def flow(  # noqa: PLR0917 - wrapt's four, and what was found out on the way
     Raises:
         BudgetExceeded: before the first step: nothing is sent.
     """
-    opened: Opened | None = contained("open a call", open_call, layer, endpoint, instance, args, kwargs)
+    opened: Opened | None = decided("open a call", layer.unopened, open_call, layer, endpoint, instance, args, kwargs)
     call = None if opened is None else opened[0].call
     while call is not None and call.waiting is not None:
         turn = yield call.waiting.pause if layer.hook.shape.startswith("coroutine") else call.waiting.block
@@ -123,6 +154,9 @@ def flow(  # noqa: PLR0917 - wrapt's four, and what was found out on the way
             call.give_up()
             return RAISE
         call.again()
+    if opened is not None and call is not None and call.limits is not None:
+        args, kwargs = attempt(limited, layer, instance, opened, on_error=partial(unlimited, call))
+        opened = (*opened[:2], args, kwargs)
     now = sending.Sending(explains=opened is not None)
     sending.inside.set(now)
     try:
@@ -163,6 +197,7 @@ def open_call(
     sent = dialect.sent(instance, args, kwargs)
     while endpoint.accepts is not None and not endpoint.accepts(sent.body):
         if endpoint.otherwise is None:
+            layer.unknown(dialect, args, kwargs)
             return None
         endpoint = endpoint.otherwise
     place = dialect.place(instance, args, kwargs, layer.options)
@@ -187,6 +222,8 @@ def open_call(
         attempts_allowed=sent.attempts,
         extra=place.extra,
         waits=True,
+        adjusts=sent.adjusts,
+        counts_attempts=sent.counts_attempts,
         units=None if endpoint.derive is None else contained("read a request", endpoint.derive, sent.body, sent.files),
     )
     call: Call | None = meter.open(request)
@@ -195,6 +232,25 @@ def open_call(
     sent.body = None
     seen.watches(call, request)
     return seen, sent, args, kwargs
+
+
+def limited(layer: Layer, instance: Any, opened: Opened) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments within the limits of the call. Only requests of dialects that adjust are given limits."""
+    seen, _, args, kwargs = opened
+    changed: tuple[tuple[Any, ...], dict[str, Any]] = layer.dialect.limited(instance, args, kwargs, seen.call.limits)  # type: ignore[union-attr] # see above
+    return changed
+
+
+def unlimited(call: Call, error: Exception) -> Any:
+    """A call could not be kept within its limits, so it is not sent.
+
+    Raises:
+        BudgetExceeded: always.
+    """
+    call.unsent()
+    raise BudgetExceeded(
+        f"the request could not be kept within what a strict budget holds for it ({error}); nothing was sent"
+    ) from error
 
 
 def observe(answer: Any, seen: Watcher, sent: Sent) -> Any:

@@ -15,10 +15,11 @@ from farebox.budgets.waiting import Waiting
 from farebox.core import semconv
 from farebox.core.context import Scope
 from farebox.core.errors import BudgetExceeded
-from farebox.core.event import CallEvent, CallRequest
+from farebox.core.event import CallEvent, CallRequest, Limits
 from farebox.core.guard import contained
 from farebox.core.identity import new_id, stable_id
 from farebox.core.usage import Usage
+from farebox.meter.plan import Plan
 from farebox.meter.retold import Known
 from farebox.pricing.estimate import Forecast
 
@@ -30,7 +31,7 @@ _ALL: Final = Fraction(1)
 
 
 class PaidCall:
-    """One paid call in flight; see `ports.Call`. What settles it first wins."""
+    """One paid call in flight; see `core.metering.Call`. What settles it first wins."""
 
     __slots__ = (
         "_began",
@@ -43,10 +44,12 @@ class PaidCall:
         "id",
         "on_exit",
         "parent_id",
+        "plan",
         "request",
         "reservation",
         "scope",
         "started_at",
+        "strict",
         "waiting",
     )
 
@@ -63,6 +66,8 @@ class PaidCall:
         self.reservation: Reservation | None = None
         self.hold: str | None = None
         self.waiting: Waiting | None = None
+        self.plan: Plan | None = None
+        self.strict = False
         self.parent_id: str | None = None
         self.on_exit: Callable[[], None] | None = None
         self._began = time.perf_counter_ns()
@@ -75,18 +80,32 @@ class PaidCall:
         Raises:
             BudgetExceeded: a budget cannot pay for it, and waiting cannot help.
         """
-        try:
-            self.reservation = self._meter.holding.reserve(self)
-        except BudgetExceeded as refusal:
+        patient = self._meter.holding.waits(self)
+        refusal = self._ask(last=not patient)
+        if refusal is not None and patient:
             self.waiting = self._meter.holding.line_up(self)
-            if self.waiting is None:
-                self._meter.refuse(self, refusal)
-                raise
-            # Once more, now that it stands in line: what settled between the refusal and this woke nobody.
-            self.again()
-            return False
+            if self.waiting is not None:
+                # Once more, now that it stands in line: what settled between the refusal and this woke nobody.
+                self.again()
+                return False
+            refusal = self._ask(last=True)
+        if refusal is not None:
+            self._meter.refuse(self, refusal)
+            raise refusal
         self._reserve_standing()
         return True
+
+    def _ask(self, *, last: bool) -> BudgetExceeded | None:
+        """Ask the request budgets. Returns their refusal.
+
+        Args:
+            last: whether no waiting can help any more.
+        """
+        try:
+            self.reservation = self._meter.holding.reserve(self, last=last)
+        except BudgetExceeded as refusal:
+            return refusal
+        return None
 
     def again(self) -> bool:
         """After a turn of waiting: whether the call may be sent now.
@@ -97,16 +116,17 @@ class PaidCall:
         waiting = self.waiting
         if waiting is None:
             return True
-        try:
-            self.reservation = self._meter.holding.reserve(self)
-        except BudgetExceeded as refusal:
+        refusal = self._ask(last=False)
+        if refusal is not None:
             if not waiting.over and self._meter.holding.gate.pass_on(waiting):
                 return False
+            refusal = self._ask(last=True)
+        if refusal is not None:
             self.give_up()
             if waiting.impossible:
                 refusal.args = (f"{refusal.reason} It could not wait: {waiting.impossible}.",)
             self._meter.refuse(self, refusal)
-            raise
+            raise refusal
         self.waiting = None
         self._meter.holding.gate.leave_line(waiting, admitted=True)
         self._reserve_standing()
@@ -119,6 +139,15 @@ class PaidCall:
         except BudgetExceeded as refusal:
             self._meter.refuse(self, refusal)
             raise
+
+    @property
+    def limits(self) -> Limits | None:
+        """How it is to be sent, so that it costs no more than strict budgets hold for it."""
+        return None if self.plan is None or not self.strict else self.plan.taken.limits
+
+    def unsent(self) -> None:
+        """End it: it was not sent after all."""
+        self.settle(None, status=semconv.STATUS_REFUSED, billable=False)
 
     def give_up(self) -> None:
         """Leave the line: the program waits no longer."""
@@ -164,7 +193,7 @@ class PaidCall:
         group: str | None = None,
         pending: bool = False,
     ) -> None:
-        """End the call; see `ports.Call`."""
+        """End the call; see `core.metering.Call`."""
         try:
             self._meter.open_calls.remove(self)
         except KeyError:  # settled already, or opened before a fork by the parent, who settles it

@@ -24,12 +24,14 @@ class Ceiling(msgspec.Struct, frozen=True):
     """What one attempt of a call can cost at most.
 
     Attributes:
+        input_tokens: tokens of the prompt.
         input_nano: nano-dollars of everything but the output.
         output_rate: pico-dollars for a token that comes out.
         cap: tokens that come out at most as the request stands, all copies; None: nothing limits them.
         clamp: how the request's output cap may be lowered; None: nothing comes out that is billed.
     """
 
+    input_tokens: int
     input_nano: int
     output_rate: Rate
     cap: int | None
@@ -95,6 +97,7 @@ class Ceilings:
         except PriceError as error:
             return NoCeiling(f"{error}: set it with farebox.set_price, or {REMEDY}")
         return Ceiling(
+            bounded.input_tokens,
             _nano(bounded.input_tokens * rates.input + rates.request),
             rates.output,
             bounded.output_tokens,

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from farebox.billing import FAULT, Biller, Quote
 from farebox.budgets.gate import Gate, Reservation
 from farebox.budgets.standing import StandingBudgets
 from farebox.budgets.waiting import Waiting
+from farebox.core import semconv
 from farebox.core.errors import BudgetExceeded
 from farebox.core.guard import attempt, contained, report
 from farebox.core.identity import new_id
 from farebox.core.money import Money
 from farebox.core.usage import Usage
+from farebox.meter.ceiling import Ceilings
+from farebox.meter.strictly import STRICT, Strictly, explained
 from farebox.pricing.assume import AssumedRates
 
 if TYPE_CHECKING:
     from farebox.meter.call import PaidCall
+
+_CERTAIN: Final = frozenset({semconv.COST_PRICED, semconv.COST_PROVIDER})
+"""Costs that are known to the last cent."""
 
 
 class Holding:
@@ -27,6 +34,7 @@ class Holding:
         gate: where request budgets are booked.
         standing: the standing budgets.
         biller: says once of a model that it has no price.
+        ceilings: what a call can cost at most.
         on_gate_error: whether a call goes on when the gate itself fails: "allow" or "deny".
         on_unpriced: whether a hard budget lets a call go whose model has no price; rates: it is booked at those.
     """
@@ -36,6 +44,7 @@ class Holding:
         gate: Gate,
         standing: StandingBudgets,
         biller: Biller,
+        ceilings: Ceilings,
         *,
         on_gate_error: str,
         on_unpriced: str | AssumedRates,
@@ -43,6 +52,7 @@ class Holding:
         self.gate = gate
         self.standing = standing
         self._biller = biller
+        self.strictly = Strictly(standing, ceilings)
         self._deny_on_error = on_gate_error == "deny"
         self._deny_unpriced = on_unpriced == "deny"
         self._assumed = on_unpriced if isinstance(on_unpriced, AssumedRates) else None
@@ -53,15 +63,19 @@ class Holding:
 
     # --- before it is sent
 
-    def reserve(self, call: PaidCall) -> Reservation | None:
-        """Hold what the call will probably cost of every request budget; None when there is none, or the gate failed and calls go on.
+    def reserve(self, call: PaidCall, *, last: bool) -> Reservation | None:
+        """Hold the call's money of every request budget; None when there is none, or the gate failed and calls go on.
+
+        Args:
+            call: what is about to be sent.
+            last: whether no waiting can help any more, so that strict budgets lower the cap to the money left.
 
         Raises:
             BudgetExceeded: a budget cannot pay for it.
         """
         if not call.budgets:
             return None
-        return attempt(self._reserve, call, on_error=self._failed)
+        return attempt(self._reserve, call, last, on_error=functools.partial(self._failed, call))
 
     def reserve_standing(self, call: PaidCall) -> None:
         """Hold it of the standing budgets too, now that request budgets hold it; where one cannot pay, nothing is held anywhere.
@@ -72,7 +86,7 @@ class Holding:
         if not self.standing.concern(call.started_at):
             return
         try:
-            call.hold = attempt(self._reserve_standing, call, on_error=self._failed)
+            call.hold = attempt(self._reserve_standing, call, on_error=functools.partial(self._failed, call))
             # The store failed and the call goes on: it is booked then.
             if call.hold is None and self.standing.is_unheld(call.id):
                 call.hold = call.id
@@ -84,13 +98,21 @@ class Holding:
                 self.gate.release(held)
             raise
 
+    def waits(self, call: PaidCall) -> bool:
+        """Whether a call that does not fit may wait."""
+        return bool(call.budgets) and call.request.waits and any(budget.wait for budget in call.budgets)
+
     def line_up(self, call: PaidCall) -> Waiting | None:
         """A place in the line for a call that was refused, where waiting can help."""
-        patience = max(budget.wait for budget in call.budgets)
-        if not patience or not call.request.waits or call.forecast is None or call.forecast.expected_nano is None:
+        forecast, plan = call.forecast, call.plan
+        bounded = call.strict and plan is not None and plan.reason is None
+        expected = None if forecast is None else forecast.expected_nano
+        if expected is None and not bounded:
             return None
+        patience = max(budget.wait for budget in call.budgets)
         task = call.scope.attribution.task_type
-        return self.gate.line_up(call.budgets, call.forecast.expected_nano, task, patience=patience)
+        least = plan.least if plan is not None and bounded else None
+        return self.gate.line_up(call.budgets, expected or 0, task, patience=patience, ceiling=least)
 
     def release(self, call: PaidCall) -> None:
         """Give everything back: nothing is sent."""
@@ -118,15 +140,27 @@ class Holding:
             return self._assumed.expected(forecast.input_tokens, forecast.output_tokens)
         return None if self._deny_unpriced else 0
 
-    def _reserve(self, call: PaidCall) -> Reservation:
-        return self.gate.reserve(call.budgets, self._expected(call), call.scope.attribution.task_type)
+    def _reserve(self, call: PaidCall, last: bool) -> Reservation:
+        task, plan = call.scope.attribution.task_type, call.plan
+        if not call.strict or plan is None:
+            return self.gate.reserve(call.budgets, self._expected(call), task)
+        self.strictly.check(call)
+        if plan.reason is not None:  # its strict budgets have no limit for it
+            return self.gate.reserve(call.budgets, self._expected(call), task)
+        plan.begin(clamps=last)
+        try:
+            return self.gate.reserve(
+                call.budgets, self._expected(call), task, ceiling=plan.taken.nano, lower=plan.lower
+            )
+        except BudgetExceeded as refusal:
+            raise explained(refusal, plan) from None
 
     def _expected(self, call: PaidCall) -> int:
         known = self.known_cost(call)
         if known is not None:
             return known
         for budget in call.budgets:
-            if budget.strength != "soft" and budget.account.limit is not None:
+            if budget.strength == "hard" and budget.account.limit is not None:
                 raise _unpriced(call, budget.name, budget.total_limit, budget.total_spent, budget)
         return 0
 
@@ -144,13 +178,35 @@ class Holding:
                 raise _unpriced(call, match.standing.name, Money.from_nano(match.limit))
         forecast = call.forecast
         tokens = 0 if forecast is None else forecast.input_tokens + forecast.output_tokens
-        self.standing.reserve(call.id, matches, {"usd": nano or 0, "tokens": tokens, "calls": 1}, now=now)
+        expected = {"usd": nano or 0, "tokens": tokens, "calls": 1}
+        plan = call.plan
+        if plan is not None and any(match.is_strict for match in matches):
+            self.strictly.reserve_standing(call, plan, matches, expected)
+        else:
+            self.standing.reserve(call.id, matches, expected, now=now)
         return call.id
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, call: PaidCall, error: Exception) -> None:
         if isinstance(error, BudgetExceeded):
             raise error
         report("budget gate", error)
+        self.failed(error, strict=call.strict)
+
+    def failed(self, error: Exception, *, strict: bool) -> None:
+        """What becomes of a call whose budgets could not be asked.
+
+        Args:
+            error: why.
+            strict: whether a strict budget binds it.
+
+        Raises:
+            BudgetExceeded: it is not sent.
+        """
+        if strict:
+            raise BudgetExceeded(
+                f"the budget gate failed ({error}), and a strict budget lets nothing go that it cannot hold. Nothing was sent.",
+                strength=STRICT,
+            ) from error
         if self._deny_on_error:
             raise BudgetExceeded(f"the budget gate failed ({error}), and on_gate_error is 'deny'") from error
 
@@ -181,13 +237,16 @@ class Holding:
     def _settle(self, call: PaidCall, reservation: Reservation, cost: Quote, usage: Usage | None) -> None:
         # A call whose price failed us is charged what it held: the provider may well have billed it.
         held = reservation.amount
-        self.gate.settle(reservation, held if cost is FAULT else self._booked(cost[0], usage, held))
+        actual = held if cost is FAULT else self._booked(cost[0], usage, held)
+        self.gate.settle(reservation, actual, certain=cost[1] in _CERTAIN)
         for budget in call.budgets:
             if budget.strength == "soft":
                 budget.settled()
 
     def _settle_standing(self, call: PaidCall, hold: str, cost: Quote, usage: Usage | None) -> None:
         nano = None if cost is FAULT else self._booked(cost[0], usage, self.held(call))
+        if call.strict and cost[1] not in _CERTAIN:
+            nano = None  # what is held is charged: by strict budgets the ceiling
         free = cost[0] == 0 and usage is None  # the provider cannot have counted anything either
         actual = {"usd": nano, "tokens": 0 if free else None if usage is None else call.tokens(usage), "calls": 1}
         self.standing.settle(hold, actual, now=time.time_ns())

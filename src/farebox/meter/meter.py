@@ -19,6 +19,7 @@ from farebox.core.money import Money
 from farebox.core.ports import Alarm, Journal
 from farebox.core.usage import Usage
 from farebox.meter.call import PaidCall
+from farebox.meter.ceiling import Ceilings
 from farebox.meter.holding import Holding
 from farebox.meter.retold import Known, Retold
 from farebox.pricing.assume import AssumedRates
@@ -38,6 +39,7 @@ class Meter:
         on_gate_error: whether a call goes on when the gate itself fails.
         on_unpriced: whether a hard budget lets a call go whose model has no price; rates: it is booked at those.
         warn_above: dollars; a call expected to cost more is warned of, once per place in the program. None: none is.
+        ceilings: what calls can cost at most; None: by the table and the prices in force.
         alarm: told of refusals, models without a price, and dear calls; None: nobody is.
     """
 
@@ -54,6 +56,7 @@ class Meter:
         on_unpriced: str | AssumedRates = "deny",
         warn_above: Money | None = None,
         alarm: Alarm | None = None,
+        ceilings: Ceilings | None = None,
     ) -> None:
         self.biller = Biller(prices, estimator, alarm)
         self.estimator = estimator
@@ -61,6 +64,7 @@ class Meter:
             gate,
             standing or StandingBudgets((), store=MemoryBudgetStore, stored=bool),
             self.biller,
+            ceilings or Ceilings(),
             on_gate_error=on_gate_error,
             on_unpriced=on_unpriced,
         )
@@ -72,7 +76,7 @@ class Meter:
         self._alarm = alarm
 
     def open(self, request: CallRequest) -> PaidCall:
-        """Open a call; see `ports.Meter`.
+        """Open a call; see `core.metering.Meter`.
 
         Raises:
             BudgetExceeded: a budget cannot pay for it.
@@ -96,7 +100,7 @@ class Meter:
         self.open_calls.add(call)
 
     def permit(self, request: CallRequest) -> None:
-        """Ask whether budgets can pay for such a call now; see `ports.Meter`.
+        """Ask whether budgets can pay for such a call now; see `core.metering.Meter`.
 
         Raises:
             BudgetExceeded: a budget cannot pay for it.
@@ -129,8 +133,34 @@ class Meter:
         contained("event", self.publish, call, event)
         return event
 
+    @property
+    def is_strict(self) -> bool:
+        """Whether a strict budget may bind what is called here."""
+        return self.holding.strictly.may_bind(context.current().budgets)
+
+    def unknown(self, provider: str, what: str) -> None:
+        """See `core.metering.Meter`.
+
+        Raises:
+            BudgetExceeded: a strict budget binds what is called here.
+        """
+        request = CallRequest(provider=provider, operation="unknown", api=what, model=None)
+        refusal = self.holding.strictly.unknown(PaidCall(self, request, context.current(), time.time_ns(), None), what)
+        if refusal is not None:
+            if refusal.holder is not None:
+                refusal.holder.refused(refusal)
+            raise refusal
+
+    def unopened(self, error: Exception) -> None:
+        """See `core.metering.Meter`.
+
+        Raises:
+            BudgetExceeded: a strict budget, or `on_gate_error`, does not let the call go.
+        """
+        self.holding.failed(error, strict=self.is_strict)
+
     def tell(self, told: Told) -> None:
-        """Write something that was paid for earlier; see `ports.Meter`.
+        """Write something that was paid for earlier; see `core.metering.Meter`.
 
         What was begun in this process keeps the scope and the budgets that it was begun under, and is charged the difference.
         """
@@ -181,8 +211,10 @@ class Meter:
         if request.units and forecast is not None:
             stated = contained("estimate", self.biller.stated_by, request, now)
             forecast.expected_nano = forecast.expected_nano if stated is None else stated
+        call = PaidCall(self, request, scope, now, forecast)
+        self.holding.strictly.bind(call)
         request.body = None  # numbers are enough from here on: a call in flight keeps no prompt alive
-        return PaidCall(self, request, scope, now, forecast)
+        return call
 
     # --- used by PaidCall
 
