@@ -12,12 +12,19 @@ from farebox.core.errors import ConfigurationError, FareboxError
 COMMANDS: Final = {
     "alerts": "farebox.cli.alerts:alerts",
     "budgets": "farebox.cli.budgets:budgets",
+    "calls": "farebox.cli.calls:calls",
+    "completion": "farebox.cli.completion:completion",
+    "cost": "farebox.cli.cost:cost",
     "demo": "farebox.cli.demo:demo",
     "doctor": "farebox.cli.doctor:doctor",
+    "export": "farebox.cli.export:export",
+    "forecast": "farebox.cli.report:forecast",
     "ledger": "farebox.cli.ledger:ledger",
+    "metrics": "farebox.cli.metrics:metrics",
     "prices": "farebox.cli.prices:prices",
     "reprice": "farebox.cli.reprice:reprice",
     "report": "farebox.cli.report:report",
+    "top": "farebox.cli.top:top",
 }
 """Each command's name and place; its file is imported when it is called, or listed."""
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from farebox.cli.asking import forms
 from farebox.cli.show import show
 from farebox.core.errors import ConfigurationError
 from farebox.core.money import Money
+from farebox.reports.budgets import budgets as report
 from farebox.reports.report import Cell, Column, Table
 
 if TYPE_CHECKING:
@@ -30,9 +31,12 @@ LEDGER: Final = click.option(
 JSON: Final = click.option("--json", "form", flag_value="json", default="table", help="Print JSON.")
 
 
-@click.group(epilog="Example: farebox budgets status --json")
-def budgets() -> None:
-    """Standing budgets: what is set, and what is left of it."""
+@click.group(invoke_without_command=True, epilog="Example: farebox budgets")
+@click.pass_context
+def budgets(context: click.Context) -> None:
+    """Standing budgets: what is set, and what is left of it. Without a command, how they stand."""
+    if context.invoked_subcommand is None:
+        context.exit(show_status(None, "table"))
 
 
 @budgets.command("list", epilog="Example: farebox budgets list")
@@ -140,10 +144,26 @@ def reset(*, name: str, ledger: str | None) -> None:
 @click.argument("name", required=False)
 @click.option("--tenant", metavar="ID", help="Only budgets per tenant, and of those this tenant's bucket.")
 @LEDGER
-@JSON
+@forms
 @click.pass_context
 def status(context: click.Context, *, name: str | None, tenant: str | None, ledger: str | None, form: str) -> None:
-    """What is spent, held and left, bucket by bucket; exit code 3 when a limit is reached."""
+    """What is spent, held and left, bucket by bucket, how fast, and when it is gone; exit code 3 when a limit is reached."""
+    context.exit(show_status(ledger, form, name=name, tenant=tenant))
+
+
+def show_status(ledger: str | None, form: str, *, name: str | None = None, tenant: str | None = None) -> int:
+    """Print how budgets stand. Returns the exit code: `OVER` when a limit is reached."""
+    found = statuses(ledger, name=name, tenant=tenant)
+    show(report(found), form)
+    return OVER if any(one.over for one in found) else 0
+
+
+def statuses(ledger: str | None, *, name: str | None = None, tenant: str | None = None) -> list[BudgetStatus]:
+    """How every budget stands that is in force somewhere; holds of dead processes are charged first.
+
+    Raises:
+        ConfigurationError: there is no budget of that name.
+    """
     from farebox.budgets.matching import Standing
     from farebox.budgets.owner import is_dead
     from farebox.budgets.status import status as stands
@@ -160,39 +180,8 @@ def status(context: click.Context, *, name: str | None, tenant: str | None, ledg
         store.expire(now, is_dead)
         return stands(in_force, store, now, tenant_id=tenant)
 
-    found = _ask(place, look)
-    found = stands(in_force, None, now, tenant_id=tenant) if found is None else found
-    show(_status_table(found), form)
-    context.exit(OVER if any(one.over for one in found) else 0)
-
-
-def _status_table(found: list[BudgetStatus]) -> Table:
-    kinds = ("budget", "bucket", "window", "unit", "limit", "spent", "held", "remaining")
-    return Table(
-        title="Standing budgets",
-        columns=(
-            *(Column(name, name) for name in kinds),
-            Column("utilization", "used", "percent"),
-            Column("calls", "calls", "count"),
-            Column("start", "from", "time"),
-            Column("end", "until", "time"),
-        ),
-        rows=tuple(
-            (
-                one.name,
-                one.bucket,
-                one.window,
-                one.unit,
-                *(f"{amount}" for amount in (one.limit, one.spent, one.held, one.remaining)),
-                Decimal(repr(one.utilization)),
-                one.calls,
-                one.start.isoformat(),
-                one.end.isoformat(),
-            )
-            for one in found
-        ),
-        empty="No budgets.",
-    )
+    found: list[BudgetStatus] | None = _ask(place, look) if in_force else []
+    return stands(in_force, None, now, tenant_id=tenant) if found is None else found
 
 
 def _place(ledger: str | None) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from farebox.cli.report import open_existing
+from farebox.cli.asking import open_existing
 from farebox.core.errors import ConfigurationError
 from farebox.ledger.locate import Location, ledger_path
 

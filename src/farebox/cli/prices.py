@@ -147,7 +147,7 @@ def diff(*, old: str, new: str, form: str) -> None:
 @AS_JSON
 def explain(*, event_id: str, ledger: str | None, form: str) -> None:
     """The arithmetic of one call's cost: units, rates, conditions and sources, by the book in force."""
-    from farebox.cli.report import open_existing
+    from farebox.cli.asking import open_existing
     from farebox.reports.explanation import explanation
 
     opened = open_existing(ledger, read_only=False)

@@ -1,100 +1,57 @@
-"""`farebox report`: what was spent, on what. Imports click, the runtime, reports and cli."""
+"""`farebox report` and `farebox forecast`: the reports of the registry. Imports click, reports and cli."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Final
+from typing import Any
 
 import click
 
-from farebox.cli.moments import parse_moment
-from farebox.cli.show import FORMS, show
-from farebox.core.errors import ConfigurationError, LedgerError
-from farebox.core.ports import Ledger
+from farebox.cli.asking import BY, Asked, asks, dimensions, forms
+from farebox.cli.show import show
+from farebox.core.errors import ConfigurationError
+from farebox.reports.registry import REPORTS, Report
 
-SHORT: Final = {
-    "tenant": "tenant_id",
-    "workspace": "workspace_id",
-    "user": "user_id",
-    "task": "task_type",
-    "chain": "chain_id",
-    "session": "session_id",
-}
-"""Shorter names of dimensions."""
-
-
-def dimension(name: str) -> str:
-    """The ledger's name of a dimension."""
-    return SHORT.get(name, name)
+_LIST = "\n".join(f"  {name:<10}{report.about}" for name, report in REPORTS.items())
 
 
 @click.command(
-    epilog="Example: farebox report --by tenant --by model --since month --csv > spend.csv",
+    help=f"Print a report.\n\n\b\n{_LIST}",
+    epilog="Example: farebox report spend --by tenant --by model --since month --csv > spend.csv",
 )
-@click.option(
-    "--by",
-    "by",
-    multiple=True,
-    metavar="DIMENSION",
-    help="Group by model, provider, operation, task, tenant, workspace, user, day, hour, status, ...; may be given again. [default: model]",
-)
-@click.option("--since", metavar="WHEN", help="First moment that counts: 2026-11-01, today, month, 7d, 24h. UTC.")
-@click.option("--until", metavar="WHEN", help="First moment that no longer counts.")
-@click.option(
-    "--where", multiple=True, metavar="DIMENSION=VALUE", help="Only calls with this value; an empty one means none."
-)
-@click.option("--ledger", metavar="PATH", help="Ledger to read. [default: FAREBOX_LEDGER, farebox.toml, or the user's]")
-@click.option("--read-only", is_flag=True, help="Do not bring in what programs that died left behind.")
-@click.option("--format", "form", type=click.Choice(["table", *FORMS]), default="table", help="How to print it.")
-@click.option("--json", "form", flag_value="json", help="The same as --format json.")
-@click.option("--csv", "form", flag_value="csv", help="The same as --format csv.")
-def report(
-    *,
-    by: tuple[str, ...],
-    since: str | None,
-    until: str | None,
-    where: tuple[str, ...],
-    ledger: str | None,
-    read_only: bool,
-    form: str,
-) -> None:
-    """Calls, tokens and cost, grouped, dearest first."""
-    from farebox.reports.spend import spend
+@click.argument("name", type=click.Choice(list(REPORTS)), default="spend", metavar="[REPORT]")
+@BY
+@click.option("--limit", type=click.IntRange(min=1), metavar="ROWS", help="Rows at most, of single calls.")
+@click.option("--cursor", metavar="PLACE", help="Go on behind this place, which the page before names.")
+@asks()
+@forms
+@click.pass_context
+def report(context: click.Context, /, *, name: str, asked: Asked, form: str, **given: Any) -> None:
+    """Print a report of the registry."""
+    chosen = REPORTS[name]
+    given["by"] = dimensions(given["by"])
+    more = {argument: value for argument, value in given.items() if value}
+    for argument in more:
+        if argument not in chosen.arguments:
+            raise ConfigurationError(f"the report {name} takes no --{argument}: {_takes(chosen)}")
+    if chosen.asks == "budgets":
+        from farebox.cli.budgets import show_status
 
-    now = datetime.now(UTC)
-    start = None if since is None else parse_moment(since, now=now, what="--since")
-    end = None if until is None else parse_moment(until, now=now, what="--until")
-    if start is not None and end is not None and start >= end:
-        raise ConfigurationError(f"--since {since} is not before --until {until}: no moment lies between them")
-    conditions = dict(_condition(text) for text in where)
-    opened = open_existing(ledger, read_only=read_only)
-    try:
-        dimensions = tuple(dict.fromkeys(map(dimension, by or ("model",))))
-        show(spend(opened, dimensions, since=start, until=end, where=conditions), form)
-    finally:
-        opened.close()
+        if asked.since or asked.until or asked.where:
+            raise ConfigurationError("the report budgets takes no --since, --until or --where: each has its own window")
+        context.exit(show_status(asked.ledger, form))
+    with asked.opened() as ledger:
+        show(chosen.run(ledger, **asked.filters, **more), form)
 
 
-def open_existing(ledger: str | None, *, read_only: bool) -> Ledger:
-    """Open a ledger that is there already: a question must not make an empty one at a misspelt path.
-
-    Raises:
-        LedgerError: there is none, or it cannot be read.
-    """
-    from farebox import runtime
-    from farebox.ledger.locate import journal_directory, ledger_path
-
-    where = ledger_path(ledger) if ledger else runtime.current().ledger_path
-    if where.scheme == "sqlite" and not where.path.exists() and not journal_directory(where).exists():
-        raise LedgerError(
-            f"there is no ledger at {where.path} yet: a program that calls farebox.instrument() makes it;"
-            " name another one with --ledger or FAREBOX_LEDGER"
-        )
-    return runtime.current().open_ledger(where.url, read_only=read_only)
+@click.command(epilog="Example: farebox forecast --by tenant --json")
+@BY
+@asks()
+@forms
+def forecast(*, by: tuple[str, ...], asked: Asked, form: str) -> None:
+    """What this calendar month (UTC) will have cost at its end, with a range; --until looks from another moment."""
+    with asked.opened() as ledger:
+        show(REPORTS["forecast"].run(ledger, by=dimensions(by), **asked.filters), form)
 
 
-def _condition(text: str) -> tuple[str, str | None]:
-    name, mark, value = text.partition("=")
-    if not mark:
-        raise ConfigurationError(f"--where {text!r} has no value: write for example tenant=acme")
-    return dimension(name), value or None
+def _takes(chosen: Report) -> str:
+    return f"it takes --{', --'.join(chosen.arguments)}" if chosen.arguments else "it takes only filters"

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import click
 
+from farebox.cli.asking import open_existing
 from farebox.cli.moments import parse_moment
-from farebox.cli.report import open_existing
 from farebox.cli.show import show
 from farebox.core.money import Money
 from farebox.pricing.reprice import Repricing

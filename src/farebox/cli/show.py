@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
@@ -31,8 +32,20 @@ def show(table: Table, form: str) -> None:
         table: what to print.
         form: one of `FORMS`, or "table" for people.
     """
-    if form in FORMS:
-        click.echo(render.FORMATS[form].render(table).rstrip("\n"))
-    else:
+    show_all([table], form)
+
+
+def show_all(tables: Sequence[Table], form: str) -> None:
+    """Print tables to stdout, one below the other; several in JSON are a list.
+
+    Args:
+        tables: what to print.
+        form: one of `FORMS`, or "table" for people.
+    """
+    if form not in FORMS:
         out = console()
-        out.print(render.to_terminal(table, out.width))
+        out.print(*(render.to_terminal(table, out.width) for table in tables), sep="\n")
+        return
+    texts = [render.FORMATS[form].render(table).rstrip("\n") for table in tables]
+    whole = ",\n".join(texts) if form == "json" else "\n\n".join(texts)
+    click.echo(f"[\n{whole}\n]" if form == "json" and len(texts) > 1 else whole)

@@ -68,7 +68,7 @@ def exhausted_at(status: BudgetStatus, now: datetime) -> datetime | None:
     rate = burn_per_hour(status, now)
     if not rate or Window(status.window).rolling:
         return None
-    seconds = (Decimal(status.limit) - Decimal(status.spent)) / rate * _HOUR
+    seconds = (Decimal(status.limit) - Decimal(status.spent)) * _HOUR / rate
     left = (status.end - now).total_seconds()
     return None if seconds >= left else now + timedelta(seconds=int(seconds))
 

@@ -50,6 +50,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 _BY: Final = ("by",)
 
 REPORTS: Final[dict[str, Report]] = {
+    "cost": Report(
+        place="farebox.reports.cost:cost",
+        title="Cost",
+        about="Sums of today, the last seven days and this month, or of one period.",
+    ),
     "spend": Report(
         place="farebox.reports.spend:spend",
         title="Spend",

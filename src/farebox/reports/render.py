@@ -78,18 +78,18 @@ def to_html(table: Table) -> str:
         marked = (f"<{tag}{at}>{escape(it)}</{tag}>" for it, at in zip(cells, align, strict=True))
         return f"<tr>{''.join(marked)}</tr>"
 
-    title = escape(_visible(table.title))
+    title = escape(visible(table.title))
     rows = [row(cells) for cells in _texts(table)]
     lines = [
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>',
         f"<table><caption>{title}</caption>",
-        f"<thead>{row((_visible(column.title) for column in table.columns), 'th')}</thead>",
+        f"<thead>{row((visible(column.title) for column in table.columns), 'th')}</thead>",
         *("<tbody>", *rows[: len(table.rows)], "</tbody>"),
         *(f"<tfoot>{total}</tfoot>" for total in rows[len(table.rows) :]),
         "</table>",
         *([] if table.rows else [f"<p>{escape(table.empty)}</p>"]),
-        *(f"<p>{escape(_visible(note))}</p>" for note in table.notes),
+        *(f"<p>{escape(visible(note))}</p>" for note in table.notes),
         "</body></html>",
     ]
     return "\n".join(lines) + "\n"
@@ -116,7 +116,7 @@ def to_terminal(table: Table, width: int | None = None) -> Any:
 
     cells = _texts(table)
     drawing = Drawing(
-        title=Text(_visible(table.title), style="bold"),
+        title=Text(visible(table.title), style="bold"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         show_footer=table.totals is not None,
@@ -126,7 +126,7 @@ def to_terminal(table: Table, width: int | None = None) -> Any:
     for at in chosen:
         column = table.columns[at]
         drawing.add_column(
-            Text(_visible(column.title)),
+            Text(visible(column.title)),
             footer=Text("" if table.totals is None else cells[-1][at], style="bold"),
             justify="left" if column.kind in WORDS else "right",
             overflow="fold",
@@ -140,7 +140,7 @@ def to_terminal(table: Table, width: int | None = None) -> Any:
             )
         )
     nothing = [] if table.rows else [Text(table.empty, style="dim")]
-    return Group(drawing, *nothing, *(Text(f"! {_visible(note)}", style="yellow") for note in table.notes))
+    return Group(drawing, *nothing, *(Text(f"! {visible(note)}", style="yellow") for note in table.notes))
 
 
 def _texts(table: Table) -> list[list[str]]:
@@ -176,14 +176,14 @@ def _plain(cell: Cell) -> str | int | float | None:
 
 def harmless(text: str) -> str:
     """Text that no spreadsheet runs and no terminal obeys."""
-    return f"'{_visible(text)}" if text.startswith(_FORMULA) else _visible(text)
+    return f"'{visible(text)}" if text.startswith(_FORMULA) else visible(text)
 
 
 def _escape(text: str) -> str:
-    return _visible(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    return visible(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Control characters shown as such: a tenant's name must not move the cursor or turn the line around."""
     return _CONTROLS.sub("\ufffd", text)
 
@@ -198,7 +198,7 @@ def _shown(cell: Cell, column: Column, places: int) -> str:
         return f"{cell:.1%}" if column.kind == "percent" else f"{cell:,}"
     if isinstance(cell, int):
         return _duration(cell) if column.kind == "duration" else f"{cell:,}"
-    return _visible(cell)
+    return visible(cell)
 
 
 def _duration(nanoseconds: int) -> str:
