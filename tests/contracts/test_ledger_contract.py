@@ -1,7 +1,8 @@
-"""What every engine of the ledger holds to; a new one is a new row of `ENGINES` and a place to put its data."""
+"""What every engine of the ledger holds to."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from decimal import Decimal
 
 import msgspec
@@ -13,8 +14,6 @@ from farebox.core.errors import ConfigurationError
 from farebox.core.event import CallEvent
 from farebox.core.identity import new_id
 from farebox.ledger import open_ledger
-from farebox.ledger.registry import ENGINES
-from farebox.ledger.schema import FAMILIES, LATENCY
 
 HOUR = 3_600_000_000_000
 DAY = 24 * HOUR
@@ -23,15 +22,6 @@ MEASURES = (
     *("calls", "errors", "unpriced", "estimated", "partial", "input_tokens", "cache_read_tokens"),
     *("cache_write_tokens", "output_tokens", "cost_nano"),
 )
-
-PLACES = {"sqlite": lambda path: f"sqlite://{path / 'contract.db'}"}
-
-
-@pytest.fixture(params=sorted(ENGINES))
-def ledger(request, tmp_path):
-    opened = open_ledger(PLACES[request.param](tmp_path))
-    yield opened
-    opened.close()
 
 
 def measured(events):
@@ -241,11 +231,40 @@ def test_an_unknown_dimension_is_refused_and_the_known_ones_are_named(ledger, na
         list(ledger.calls(where={name: "x"}))
 
 
-def test_values_are_never_part_of_the_question(ledger, make_event):
-    hostile = "x' OR '1'='1"
-    put(ledger, make_event(), make_event(tenant_id=hostile))
-    assert [row["calls"] for row in ledger.by("tenant_id", where={"tenant_id": hostile})] == [1]
-    assert len(list(ledger.calls(where={"tenant_id": hostile}))) == 1
+HOSTILE = (
+    "x' OR '1'='1",
+    "x'; DROP TABLE calls; --",
+    'x" OR ""="',
+    "%",
+    "_",
+    "\\",
+    "$.team",
+    ":value0",
+    "?",
+    "{0}",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_values_are_never_part_of_the_question(ledger, make_event, text):
+    names = {"tenant_id": text, "task_type": text, "user_id": text, "request_model": text}
+    hostile = make_event(**names, tags={"team": text}, duration_ns=5)
+    put(ledger, hostile, make_event(tags={"team": "x"}, duration_ns=5), make_event(tenant_id="x", duration_ns=5))
+    for name, value in (*names.items(), ("model", text), ("tag:team", text)):
+        where = {name: value}
+        assert ledger.summary(where=where).calls == 1
+        assert [row["calls"] for row in ledger.by(name, where=where)] == [1]
+        assert [(point.group, point.calls) for point in ledger.series("day", name, where=where)] == [({name: text}, 1)]
+        assert [(one.group, one.calls) for one in ledger.percentiles(name, where=where)] == [({name: text}, 1)]
+        assert list(ledger.calls(where=where)) == [hostile]
+    assert ledger.summary().calls == 3
+
+
+@pytest.mark.parametrize("tag", ["a b", "a.b", "a'b", "a:b", "$", "a;--", "é", "[0]", "a\\b"])
+def test_tags_of_any_name_are_dimensions(ledger, make_event, tag):
+    put(ledger, make_event(tags={tag: "1"}), make_event(tags={"other": "2"}))
+    assert {row[f"tag:{tag}"]: row["calls"] for row in ledger.by(f"tag:{tag}")} == {"1": 1, None: 1}
+    assert len(list(ledger.calls(where={f"tag:{tag}": "1"}))) == 1
 
 
 def test_calls_come_newest_first_page_by_page(ledger, make_event):
@@ -344,36 +363,31 @@ def value(event, dimension):
     since=moments,
     until=moments,
 )
-def test_sums_are_the_same_from_rollups_as_from_events(ledger, batches, dimensions, since, until):
-    _empty(ledger)
-    for batch in batches:
-        put(ledger, *batch)
-    assert ledger.check() == []
-    chosen = [
-        event
-        for event in kept(batches)
-        if (since is None or event.started_at >= since) and (until is None or event.started_at < until)
-    ]
-    groups = {}
-    for event in chosen:
-        groups.setdefault(tuple(value(event, name) for name in dimensions), []).append(event)
-    found = ledger.by(*dimensions, since=since, until=until)
-    texts = {"day", "hour"} & set(dimensions)
-    if not dimensions:
-        assert found == [measured(chosen)]
-    elif not texts:
-        assert {tuple(row[name] for name in dimensions): {m: row[m] for m in MEASURES} for row in found} == {
-            key: measured(group) for key, group in groups.items()
-        }
-    assert sorted((row["calls"], row["cost_nano"]) for row in found) == sorted(
-        (len(group), measured(group)["cost_nano"]) for group in (groups.values() if dimensions else [chosen])
-    )
-    assert [row["cost_nano"] for row in found] == sorted((row["cost_nano"] for row in found), reverse=True)
-    assert sorted(event.id for event in ledger.calls(since=since, until=until)) == sorted(event.id for event in chosen)
-
-
-def _empty(ledger):
-    """An engine's tables without rows: cheaper than a new ledger for every example."""
-    families = [family.table(grain) for family in (*FAMILIES, LATENCY) for grain, _ in family.grains]
-    for table in ("calls", "ids_by_stretch", "journals", *families):
-        ledger._file._connection.execute(f"DELETE FROM {table}")
+def test_sums_are_the_same_from_rollups_as_from_events(new_place, batches, dimensions, since, until):
+    with closing(open_ledger(new_place())) as ledger:
+        for batch in batches:
+            put(ledger, *batch)
+        assert ledger.check() == []
+        chosen = [
+            event
+            for event in kept(batches)
+            if (since is None or event.started_at >= since) and (until is None or event.started_at < until)
+        ]
+        groups = {}
+        for event in chosen:
+            groups.setdefault(tuple(value(event, name) for name in dimensions), []).append(event)
+        found = ledger.by(*dimensions, since=since, until=until)
+        texts = {"day", "hour"} & set(dimensions)
+        if not dimensions:
+            assert found == [measured(chosen)]
+        elif not texts:
+            assert {tuple(row[name] for name in dimensions): {m: row[m] for m in MEASURES} for row in found} == {
+                key: measured(group) for key, group in groups.items()
+            }
+        assert sorted((row["calls"], row["cost_nano"]) for row in found) == sorted(
+            (len(group), measured(group)["cost_nano"]) for group in (groups.values() if dimensions else [chosen])
+        )
+        assert [row["cost_nano"] for row in found] == sorted((row["cost_nano"] for row in found), reverse=True)
+        assert sorted(event.id for event in ledger.calls(since=since, until=until)) == sorted(
+            event.id for event in chosen
+        )

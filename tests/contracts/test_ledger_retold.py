@@ -7,19 +7,14 @@ import itertools
 import pytest
 
 from farebox.core.identity import stable_id
-from farebox.ledger import open_ledger
-from farebox.ledger.registry import ENGINES
 
-PLACES = {"sqlite": lambda path: f"sqlite://{path / 'contract.db'}"}
 GROUP = stable_id("openai", "file_1")
 
 
-@pytest.fixture(params=sorted(ENGINES))
-def ledger(request, tmp_path):
-    opened = open_ledger(PLACES[request.param](tmp_path))
-    yield opened
-    assert opened.check() == []
-    opened.close()
+@pytest.fixture
+def ledger(ledger):
+    yield ledger
+    assert ledger.check() == []
 
 
 @pytest.fixture

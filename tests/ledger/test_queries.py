@@ -43,3 +43,22 @@ def test_what_is_taken_off_whole_leaves_no_group(tmp_path, make_event):
         assert [(row["tenant_id"], row["calls"]) for row in ledger.by("tenant_id", **window)] == [("inside", 1)]
         assert [point.start for point in ledger.series("day", **window)] == [day + DAY_NS]
         assert ledger.summary(**window).cost_nano == 2
+
+
+@given(value=st.text(min_size=3), tag=st.text(st.characters(exclude_characters='"'), min_size=3), at=moments)
+def test_no_value_and_no_name_of_a_tag_is_spliced_into_sql(value, tag, at):
+    value, tag, window = f"<{value}>", f"<{tag}>", Window(at, at + 1, 0)
+    where = {"tenant_id": value, f"tag:{tag}": value}
+    asked = [
+        queries.grouped((f"tag:{tag}", "tenant_id"), window, where),
+        queries.series("day", (f"tag:{tag}",), window, where),
+        queries.histograms("duration", (f"tag:{tag}",), window, where),
+        queries.units((f"tag:{tag}",), window, where),
+        queries.newest(window, where, 5, (at, value)),
+        queries.dearest(window, where, 5),
+    ]
+    for query in asked:
+        assert value not in query.sql
+        assert tag not in query.sql
+        assert str(at) not in query.sql
+        assert value in query.parameters.values()

@@ -265,6 +265,10 @@ class Ledger(Protocol):
         """
         ...
 
+    def check(self) -> list[str]:
+        """What is not as it must be, in sentences: damage, and sums that are not those of the calls; none for a sound ledger."""
+        ...
+
     def forget(self, journal: str) -> None:
         """Drop the mark of a journal whose files are gone."""
         ...

@@ -67,9 +67,8 @@ def _read(where: Location, row: dict[str, Any], problems: list[str]) -> None:
     with closing(open_ledger(where, read_only=True)) as opened:
         row["calls"] = opened.summary().calls
         row["schema"] = SCHEMA_VERSION
-        check = getattr(opened, "check", None)
-        if check is not None and (row["bytes"] or 0) <= _CHECKED_AT_ONCE:
-            problems += check()
+        if (row["bytes"] or 0) <= _CHECKED_AT_ONCE:
+            problems += opened.check()
 
 
 def _writable(path: Path) -> Iterator[Finding]:

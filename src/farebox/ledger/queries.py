@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -98,7 +99,7 @@ class _Part:
             return dimension
         if dimension.startswith(TAG):
             name = f"tag{len(parameters)}"
-            parameters[name] = f'$."{dimension.removeprefix(TAG)}"'
+            parameters[name] = f"$.{json.dumps(dimension.removeprefix(TAG), ensure_ascii=False)}"
             return f"coalesce(json_extract(tags, :{name}), '')"
         return f"coalesce({MODEL if dimension == 'model' else dimension}, '')"
 
