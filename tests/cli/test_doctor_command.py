@@ -289,6 +289,29 @@ def test_swallowed_faults_and_dropped_events_are_unseen_money(own_runtime, monke
     assert any("3 events of this process" in finding.text for finding in health.findings("unseen"))
 
 
+def test_a_writer_that_cannot_write_is_warned_of_and_logged_in_one_line(own_runtime, caplog):
+    record = {"provider": "openai", "model": "gpt-5-mini", "usage": {"prompt_tokens": 5, "completion_tokens": 5}}
+    farebox.configure(flush_interval=0.01)
+    farebox.record_call(**record)
+    assert farebox.flush(20)
+    with closing(sqlite3.connect(os.environ["FAREBOX_LEDGER"], isolation_level=None)) as lock:
+        lock.execute("BEGIN IMMEDIATE")
+        farebox.record_call(**record)
+        assert not farebox.flush(3)
+        health = examine()
+        assert subjects(health, "unseen") == []
+        assert sorted(subjects(health, "warning")) == ["faults", "journal"]
+        waiting = next(finding for finding in health.findings("warning") if finding.subject == "journal")
+        assert "wait in the journal" in waiting.text
+        assert "another process is writing" in waiting.text
+        lock.execute("ROLLBACK")
+    assert farebox.flush(20)
+    assert subjects(examine(), "warning") == ["faults"]
+    (line,) = [message for message in caplog.messages if "another process is writing" in message]
+    assert "Your program is not affected" in line
+    assert "Traceback" not in caplog.text
+
+
 def test_work_that_loses_its_scope_is_warned_of(own_runtime, monkeypatch):
     monkeypatch.setenv("FAREBOX_THREADS", "false")
     health = examine()

@@ -112,17 +112,22 @@ def here(recorder: Recorder) -> Section:
     journal = recorder.journal
     health = None if journal is None else msgspec.to_builtins(journal.health())
     dropped = recorder.dropped + (0 if health is None else health["dropped"])
-    findings: tuple[Finding, ...] = ()
+    findings = []
     if dropped:
-        findings = (
+        findings.append(
             Finding(
                 "unseen",
                 "journal",
                 f"{dropped} events of this process could not be kept anywhere.",
                 "Make room on the disk of the ledger, and see that its directory can be written.",
-            ),
+            )
+        )
+    error = None if recorder.writer is None else recorder.writer.health().last_error
+    if error is not None:
+        findings.append(
+            Finding("warning", "journal", f"Calls of this process wait in the journal, because of {error}.")
         )
     told = "none: this process has metered nothing"
     if health is not None:
         told = f"{health['appended']} events written, {dropped} dropped, {health['reserve_left']:,} bytes in reserve"
-    return Section("journal", "Journal of this process", told, () if health is None else (health,), findings)
+    return Section("journal", "Journal of this process", told, () if health is None else (health,), tuple(findings))

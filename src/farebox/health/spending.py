@@ -17,6 +17,8 @@ from farebox.pricing.freshness import STALE_AFTER, today
 
 _DAYS: Final = 30
 _DAY_NS: Final = 86_400_000_000_000
+_BEHIND_THE_JOURNAL: Final = ("writer: ", "adoption: ")
+"""Faults by which no call is lost: they are tried again."""
 
 
 def costs(where: Location) -> Section:
@@ -96,14 +98,18 @@ def book() -> Section:
 def faults() -> Section:
     """Faults of farebox's own that were swallowed in this process."""
     rows: tuple[dict[str, Any], ...] = tuple({"fault": kind, "times": count} for kind, count in guard.faults.items())
-    findings = [
-        Finding(
-            "unseen",
-            "faults",
-            f"{row['fault']} happened {row['times']} times in this process: calls may have gone unmetered.",
-            "See the log for the first of each kind, and report it.",
-        )
-        for row in rows
-    ]
+    findings = [_fault(row["fault"], row["times"]) for row in rows]
     told = ", ".join(f"{row['fault']} ({row['times']})" for row in rows) or "none"
     return Section("faults", "Faults of farebox in this process", told, rows, tuple(findings))
+
+
+def _fault(kind: str, times: int) -> Finding:
+    happened = f"{kind} happened {times} times in this process"
+    if kind.startswith(_BEHIND_THE_JOURNAL):
+        return Finding("warning", "faults", f"{happened}: calls waited in the journal.", "See the log for the first.")
+    return Finding(
+        "unseen",
+        "faults",
+        f"{happened}: calls may have gone unmetered.",
+        "See the log for the first of each kind, and report it.",
+    )
