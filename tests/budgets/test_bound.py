@@ -149,3 +149,116 @@ def test_reasoning_that_is_handed_back_counts_and_a_mere_reference_to_it_is_refu
     sealed = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x" * 100}
     assert bounded(responses(input=[sealed])).input_tokens >= 400
     assert "'encrypted_content'" in reason(responses(input=[{"type": "reasoning", "id": "rs_1", "summary": []}]))
+
+
+IMAGES = [
+    (
+        chat("gpt-4o"),
+        chat(
+            "gpt-4o", messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x"}}]}]
+        ),
+    ),
+    (
+        message(),
+        message(
+            messages=[
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "x"}}
+                    ],
+                }
+            ]
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("without", "with_image"), IMAGES)
+def test_an_image_counts_more_than_its_provider_makes_of_one(without, with_image):
+    assert bounded(with_image).input_tokens >= bounded(without).input_tokens - len("hello") + 8192
+
+
+@pytest.mark.parametrize(
+    ("request_", "named"),
+    [
+        (
+            chat("gpt-5.4", messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]),
+            "images",
+        ),
+        (
+            message(
+                messages=[{"role": "user", "content": [{"type": "image", "source": {"type": "file", "file_id": "f"}}]}]
+            ),
+            "'file_id'",
+        ),
+        (
+            message(
+                messages=[
+                    {
+                        "role": "user",
+                        "content": [
+                            {
+                                "type": "image",
+                                "source": {"type": "base64", "media_type": "application/pdf", "data": "x"},
+                            }
+                        ],
+                    }
+                ]
+            ),
+            "has no proven ceiling",
+        ),
+        (message(messages=[{"role": "user", "content": [{"type": "document", "source": {}}]}]), "'document'"),
+        (message(provider="aws-bedrock", cache_control={"type": "ephemeral"}), "'cache_control'"),
+        (message(cache_control={"type": "ephemeral", "scope": "x"}), "'scope'"),
+        (chat(service_tier=7), "not a word"),
+        (chat(messages=[{"role": "user", "content": [{"type": "text", "text": 7}]}]), "not a text"),
+        (chat(stop={"a": 1}), "holds dict"),
+        (chat(n=True), "n=True"),
+        (chat(tools=[{"type": "function", "function": {"parameters": object()}}]), "cannot be read as JSON"),
+        (chat(messages=[object()]), "cannot be read before it is sent"),
+        (responses(input=[{"type": "reasoning", "encrypted_content": 7}]), "not a text"),
+        (content(generationConfig={"thinkingConfig": {"thinkingBudget": "much"}}), "no number of tokens"),
+        (CallRequest("openai", "chat", "chat.completions", "gpt-5-mini", b"raw"), "the body is bytes"),
+    ],
+)
+def test_what_is_odd_inside_is_refused_with_its_place(request_, named):
+    assert named in reason(request_)
+
+
+def test_prompts_of_a_list_are_answered_each_and_token_numbers_count_as_many():
+    def completions(prompt: object, **more: object) -> CallRequest:
+        model = "gpt-3.5-turbo-instruct"
+        return CallRequest(
+            "openai", "text_completion", "completions", model, {"prompt": prompt, "max_tokens": 8, **more}
+        )
+
+    one = bounded(completions("abc"))
+    assert bounded(completions(["abc", "abc"], best_of=3)).output_tokens == 6 * one.output_tokens
+    assert bounded(completions([1, 2, 3])).input_tokens == one.input_tokens
+    assert bounded(completions([[1, 2, 3], [4]])).output_tokens == 2 * one.output_tokens
+    unstated = bounded(
+        CallRequest("openai", "text_completion", "completions", "gpt-3.5-turbo-instruct", {"prompt": "a"})
+    )
+    assert unstated.output_tokens == 16 + 2 + 64
+
+
+def test_a_client_tool_of_the_providers_own_schema_counts_its_prompt():
+    bash = {"type": "bash_20250124", "name": "bash"}
+    assert bounded(message(tools=[bash])).input_tokens >= bounded(message()).input_tokens + 2048 + 2048
+
+
+def test_text_that_the_provider_may_normalise_counts_as_what_it_becomes():
+    ligature = "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}"
+    grown = (
+        bounded(message(messages=said(ligature * 10))).input_tokens - bounded(message(messages=said(""))).input_tokens
+    )
+    assert grown == 33 * 10
+
+
+def test_json_counts_as_it_is_and_as_it_is_escaped():
+    def tool(text: str) -> int:
+        return bounded(chat(tools=[{"type": "function", "function": {"name": "f", "description": text}}])).input_tokens
+
+    assert tool("漢" * 10) - tool("") == 3 * 6 * 10
+    assert tool("x" * 10) - tool("") == 3 * 10

@@ -111,7 +111,7 @@ def _bound(request: CallRequest, model: str | None, rows: Table) -> Bound:
     known = rows.model(request.provider, names)
     if known is None:
         raise Outside(f"model {request.model!r} of {request.provider} is not in the table of ceilings")
-    walk = Walk(endpoint, keys)
+    walk = Walk(endpoint, keys, known)
     walk.body(request.body)
     if not endpoint.output:
         return Bound(walk.tokens, 0, None, walk.tier, frozenset(walk.writes))

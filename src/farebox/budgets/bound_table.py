@@ -115,11 +115,13 @@ class Models(Reviewed, frozen=True, kw_only=True):
         providers: who offers them.
         names: patterns of names.
         most_output: tokens that one answer has at most; None: not known.
+        image_tokens: tokens that an image of any size is at most; None: not known.
     """
 
     providers: tuple[str, ...]
     names: tuple[str, ...]
     most_output: int | None = None
+    image_tokens: int | None = None
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -162,6 +164,7 @@ class Table:
     Attributes:
         endpoints: as in the file.
         models: as in the file.
+        nodes: as in the file.
         margin: what may be billed beyond a cap.
         share: its share of the cap, exact.
     """
@@ -170,6 +173,7 @@ class Table:
         file = msgspec.toml.decode(data, type=_File)
         self.endpoints = file.endpoint
         self.models = file.models
+        self.nodes = file.node
         self.margin = file.margin
         self.share = Fraction(file.margin.share)
         self._nodes = {node.name: node for node in file.node}
@@ -210,6 +214,8 @@ class Table:
         held: Any = None
         if kind in {"node", "nodes", "parts"}:
             held = self._shape(argument)
+        elif kind == "costs":
+            held = int(argument)
         elif kind == "one":
             held = json.loads(argument.removeprefix("of "))
         return Rule(kind, held, feature, needed=entry.startswith("needed "))

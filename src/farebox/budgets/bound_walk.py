@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from farebox.budgets.bound_table import Endpoint, Rule, Shape
+from farebox.budgets.bound_table import Endpoint, Models, Rule, Shape
 from farebox.core import semconv
 
 PART_TOKENS: Final = 16
@@ -22,6 +22,10 @@ SEALED_TOKENS: Final = 4
 _PLAIN: Final = (str, int, float, bool, type(None))
 _ABSENT: Final = frozenset({"NotGiven", "Omit"})
 """Classes of the SDKs' marks for an argument that was not given."""
+_IMAGE_KEYS: Final = frozenset(
+    {"url", "detail", "type", "media_type", "data", "mimeType", "mime_type", "displayName", "display_name"}
+)
+_INLINE: Final = frozenset({None, "base64", "url"})
 _FIVE_MINUTES: Final = frozenset({None, "5m"})
 
 
@@ -35,6 +39,7 @@ class Walk:
     Args:
         endpoint: the row of its interface.
         keys: what its bodies may have.
+        known: the row of its model.
 
     Attributes:
         tokens: input tokens, at most.
@@ -45,7 +50,7 @@ class Walk:
         writes: units of cache writes that may be billed.
     """
 
-    def __init__(self, endpoint: Endpoint, keys: Mapping[str, Rule]) -> None:
+    def __init__(self, endpoint: Endpoint, keys: Mapping[str, Rule], known: Models) -> None:
         self.tokens = endpoint.request_tokens
         self.cap: tuple[tuple[str, ...], int] | None = None
         self.copies = 1
@@ -54,6 +59,7 @@ class Walk:
         self.writes: set[str] = set(endpoint.writes)
         self._endpoint = endpoint
         self._keys = keys
+        self._image_tokens = known.image_tokens
         self._prompts = 1
 
     def body(self, body: Any) -> None:
@@ -81,7 +87,7 @@ class Walk:
         self.copies *= self._prompts
 
     def _value(self, rule: Rule, value: Any, path: tuple[str, ...]) -> None:
-        _READ[rule.kind](self, rule, value, path)
+        READERS[rule.kind](self, rule, value, path)
 
     def _text(self, _rule: Rule, value: Any, path: tuple[str, ...]) -> None:
         if not isinstance(value, str):
@@ -142,7 +148,7 @@ class Walk:
             if inner is None:
                 raise Outside(f"the key {key!r} of {_at(path)} has no proven ceiling on {self._endpoint.title}")
             if entry is not None:
-                _READ[inner.kind](self, inner, entry, (*path, key))
+                READERS[inner.kind](self, inner, entry, (*path, key))
         for key, inner in keys.items():
             if inner.needed and item.get(key) is None:
                 raise Outside(
@@ -167,6 +173,23 @@ class Walk:
         if not isinstance(value, str | bytes):
             raise Outside(f"{_at(path)} is {type(value).__name__}, not a text")
         self.tokens += len(value) * SEALED_TOKENS
+
+    def _costs(self, rule: Rule, value: Any, path: tuple[str, ...]) -> None:
+        self._plain(rule, value, path)
+        self.tokens += rule.argument
+
+    def _image(self, _rule: Rule, value: Any, path: tuple[str, ...]) -> None:
+        """An image in any of the three dialects. What else may stand in its place (a file, a sound, a document) is told by its type."""
+        if self._image_tokens is None:
+            raise Outside(f"images ({_at(path)}) have no proven ceiling with this model")
+        if not isinstance(value, str):
+            image = _object(value, _at(path))
+            if unknown := image.keys() - _IMAGE_KEYS:
+                raise Outside(f"the key {min(unknown)!r} of {_at(path)} has no proven ceiling")
+            kind = image.get("mimeType") or image.get("mime_type") or image.get("media_type") or "image/"
+            if not str(kind).startswith("image/") or image.get("type") not in _INLINE:
+                raise Outside(f"{_at(path)} of type {_shown(image.get('type') or kind)} has no proven ceiling")
+        self.tokens += self._image_tokens
 
     def _cap(self, _rule: Rule, value: Any, path: tuple[str, ...]) -> None:
         if self.cap is not None:
@@ -197,8 +220,8 @@ class Walk:
             self.writes.add(semconv.CACHE_WRITE_1H)
 
 
-_READ: Final[dict[str, Callable[[Walk, Rule, Any, tuple[str, ...]], None]]] = {
-    "plain": Walk._plain,  # noqa: SLF001 - the table's words, and what reads them
+READERS: Final[dict[str, Callable[[Walk, Rule, Any, tuple[str, ...]], None]]] = {
+    "plain": Walk._plain,  # noqa: SLF001
     "ignored": Walk._ignored,  # noqa: SLF001
     "text": Walk._text,  # noqa: SLF001
     "texts": Walk._texts,  # noqa: SLF001
@@ -208,12 +231,15 @@ _READ: Final[dict[str, Callable[[Walk, Rule, Any, tuple[str, ...]], None]]] = {
     "parts": Walk._parts,  # noqa: SLF001
     "sealed": Walk._sealed,  # noqa: SLF001
     "one": Walk._one,  # noqa: SLF001
+    "costs": Walk._costs,  # noqa: SLF001
+    "image": Walk._image,  # noqa: SLF001
     "cap": Walk._cap,  # noqa: SLF001
     "copies": Walk._copies,  # noqa: SLF001
     "tier": Walk._tier,  # noqa: SLF001
     "thinking": Walk._thinking,  # noqa: SLF001
     "cache": Walk._cache,  # noqa: SLF001
 }
+"""The words that rows are written in, and what reads them."""
 
 
 def size(text: str, *, normalises: bool) -> int:

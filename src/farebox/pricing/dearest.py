@@ -88,7 +88,7 @@ def dearest(book: Book, asked: Asked, *, prompt: int, at_ns: int) -> Dearest:
         for conditions in _conditions(book, asked, moment)
     ]
     levels = [level for one in found for level in one.levels if level is one.standard or prompt > level.limit]
-    inputs = {semconv.INPUT, semconv.CACHE_READ, *asked.writes}
+    inputs = {semconv.INPUT, semconv.INPUT_IMAGE, semconv.CACHE_READ, semconv.CACHE_READ_IMAGE, *asked.writes}
     return Dearest(
         input=_most(levels, inputs, semconv.INPUT, asked),
         output=_most(levels, semconv.OUTPUT_UNITS, semconv.OUTPUT, asked) if asked.output else 0,
