@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+from farebox.ledger.locate import SCHEMA_VERSION
 from farebox.ledger.sqlite import SQLiteLedger
 
 
@@ -54,7 +55,7 @@ def test_compacting_keeps_every_call(farebox_command, written):
 
 def test_migrating_a_ledger_that_is_up_to_date_changes_nothing(farebox_command, written):
     result = farebox_command("ledger", "migrate", "--ledger", str(written))
-    assert (result.exit_code, result.stdout) == (0, f"{written}: schema 2, it is up to date.\n")
+    assert (result.exit_code, result.stdout) == (0, f"{written}: schema {SCHEMA_VERSION}, it is up to date.\n")
 
 
 def test_a_backup_is_a_whole_ledger_and_overwrites_nothing(farebox_command, written, tmp_path):

@@ -42,7 +42,7 @@ def test_a_filter_may_be_a_keyword_or_stand_in_where(ledger, make_event):
     assert ledger.series("day", tenant_id="acme")[0].calls == 1
 
 
-@pytest.mark.parametrize("question", ["summary", "by", "calls", "percentiles"])
+@pytest.mark.parametrize("question", ["summary", "by", "calls", "percentiles", "durations", "units"])
 def test_a_filter_that_is_no_dimension_is_refused_by_every_question(ledger, question):
     with pytest.raises(ConfigurationError, match="'tenant' is no dimension: use one of model"):
         getattr(ledger, question)(tenant="acme")
@@ -174,3 +174,73 @@ def test_a_clock_that_stepped_back_makes_no_negative_duration(ledger, make_event
     put(ledger, make_event(duration_ns=-5))
     assert ledger.percentiles()[0].percentiles[50] == 0
     assert ledger.check() == []
+
+
+def test_units_are_added_up_by_name_and_by_dimensions(ledger, make_event):
+    put(
+        ledger,
+        make_event(units={"input": 10, "output": 3}, tenant_id="acme"),
+        make_event(units={"input": 5, "seconds": 1.5}, tags={"team": "x"}),
+        make_event(units=None),
+        make_event(started_at=NOON - DAY, units={"input": 100}),
+    )
+    found = ledger.units(since=NOON - DAY + 1)
+    assert [(one.unit, one.calls, one.amount) for one in found] == [
+        ("input", 2, 15),
+        ("output", 1, 3),
+        ("seconds", 1, 1.5),
+    ]
+    assert [(one.group, one.unit, one.amount) for one in ledger.units("tenant_id", tenant_id="acme")] == [
+        ({"tenant_id": "acme"}, "input", 10),
+        ({"tenant_id": "acme"}, "output", 3),
+    ]
+    # json_each has columns called id and value, key, type, parent: none is taken for ours.
+    assert {one.group["tag:team"] for one in ledger.units("tag:team", "id", "parent_id")} == {"x", None}
+
+
+def test_the_dearest_calls_are_those_of_known_cost(ledger, make_event):
+    put(
+        ledger,
+        *(make_event(cost_nano=nano, request_model="a") for nano in (5, 9, 7)),
+        make_event(cost_nano=None, cost_status="unpriced"),
+        make_event(cost_nano=8, request_model="b"),
+    )
+    assert [event.cost_nano for event in ledger.dearest(3)] == [9, 8, 7]
+    assert [event.cost_nano for event in ledger.dearest(9, model="a")] == [9, 7, 5]
+    assert ledger.dearest(3, until=1) == []
+    with pytest.raises(ConfigurationError, match="'tenant' is no dimension"):
+        ledger.dearest(1, tenant="acme")
+
+
+def test_durations_are_counted_between_bounds_that_hold_them(ledger, make_event):
+    times = [1, 900, 10**9, 10**9 + 1, 7 * 10**9]
+    put(ledger, *(make_event(duration_ns=duration, user_id="u") for duration in times), make_event(duration_ns=None))
+    for filters in ({}, {"user_id": "u"}):
+        (found,) = ledger.durations("model", **filters)
+        for (first, end), calls in found.counts.items():
+            assert calls == sum(first <= duration < end for duration in times)
+        assert sum(found.counts.values()) == len(times)
+    assert ledger.durations(span="first_chunk") == []
+
+
+def test_a_question_reaches_back_as_far_as_what_answers_it(ledger, make_event):
+    put(ledger, make_event(started_at=NOON - 5 * DAY), make_event(started_at=NOON))
+    assert ledger.reach("user_id") == 0
+    while ledger.retain(NOON - DAY):
+        pass
+    midnight = (NOON - DAY) // DAY * DAY
+    assert [ledger.reach(*names) for names in ((), ("model", "day"), ("tenant_id", "task_type"), ("week",))] == [0] * 4
+    assert [ledger.reach(*names) for names in (("user_id",), ("model", "tenant_id"), ("tag:team",))] == [midnight] * 3
+    assert (ledger.reach("model", timed=True), ledger.reach("tenant_id", timed=True)) == (0, midnight)
+    with pytest.raises(ConfigurationError, match="'tenant' is no dimension"):
+        ledger.reach("tenant")
+
+
+def test_a_week_is_a_dimension_named_by_its_monday(ledger, make_event):
+    for day in ("2026-03-01", "2026-03-02", "2026-03-08"):
+        moment = int(datetime.fromisoformat(f"{day}T23:59:59+00:00").timestamp()) * 10**9
+        put(ledger, make_event(started_at=moment, user_id="u"))
+    expected = {"2026-02-23": 1, "2026-03-02": 2}
+    assert {row["week"]: row["calls"] for row in ledger.by("week")} == expected
+    assert {row["week"]: row["calls"] for row in ledger.by("week", user_id="u")} == expected
+    assert ledger.summary(week="2026-03-02").calls == 2

@@ -7,6 +7,7 @@ import io
 import json
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -92,3 +93,92 @@ def test_markdown_escapes_what_would_break_the_table():
     assert text.splitlines()[2:4] == ["| tenant | calls | share | cost |", "| --- | ---: | ---: | ---: |"]
     assert text.endswith("- Mind \\| this.\n")
     assert render.to_markdown(table(ACME)).endswith(" |\n")
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [
+        (0, "0 ms"),
+        (999, "0.000999 ms"),
+        (1_500_000, "1.5 ms"),
+        (999_600_000, "1 s"),
+        (12_345_000_000, "12.3 s"),
+        (61_000_000_000, "1 min 1 s"),
+        (3_600_000_000_000, "1 h"),
+        (90_061_000_000_000, "1 d 1 h"),
+    ],
+)
+def test_durations_are_read_by_people_and_stay_nanoseconds_for_machines(nanoseconds, text):
+    table = Table(title="t", columns=(Column("took_ns", "took", "duration"),), rows=((nanoseconds,),))
+    assert f"| {text} |" in render.to_markdown(table)
+    assert json.loads(render.to_json(table))["rows"] == [{"took_ns": nanoseconds}]
+    assert render.to_csv(table) == f"took_ns\n{nanoseconds}\n"
+
+
+def test_money_that_is_owed_back_has_its_sign_in_front():
+    table = Table(
+        title="t",
+        columns=(Column("cost", "cost", "money"), Column("n", "n", "number")),
+        rows=((Money("-1.5"), Decimal("-2.25")),),
+    )
+    assert "| -$1.50 | -2.25 |" in render.to_markdown(table)
+    assert render.to_csv(table) == "cost,n\n-1.5,-2.25\n"
+
+
+def test_a_page_of_html_holds_all_of_it_escaped_and_loads_nothing():
+    table = Table(
+        title="<script>alert(1)</script>",
+        columns=(Column("tenant", "tenant <b>"), Column("cost", "cost", "money")),
+        rows=(('"><img src=x onerror=alert(1)>\x1b', Money("1")), ("plain", None)),
+        totals=("total", Money("1")),
+        notes=("a & b",),
+    )
+    page = render.to_html(table)
+    for hostile in ("<script", "<img", "<b>", "\x1b", "src=", "href="):
+        assert hostile not in page.replace("src=x", "")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert '<td>plain</td><td class="n">unknown</td>' in page
+    assert '<tfoot><tr><td>total</td><td class="n">$1.00</td></tr></tfoot>' in page
+    assert "<p>a &amp; b</p>" in page
+    assert page.startswith("<!doctype html>")
+    empty = render.to_html(Table(title="t", columns=(Column("a", "a"),), rows=()))
+    assert "<p>No calls.</p>" in empty
+    assert "<tfoot>" not in empty
+
+
+def test_details_go_from_the_right_where_there_is_no_room():
+    table = Table(
+        title="t",
+        columns=(
+            Column("id", "id", detail=True),
+            Column("model", "model"),
+            Column("more", "more", detail=True),
+            Column("cost", "cost", "money"),
+        ),
+        rows=(("i" * 36, "gpt-5", "m" * 20, Money("1")),),
+    )
+
+    def shown(width):
+        console = Console(file=io.StringIO(), width=200)
+        console.print(render.to_terminal(table, width))
+        heading = console.file.getvalue().splitlines()[2]
+        return heading.split()
+
+    assert shown(None) == shown(90) == ["id", "model", "more", "cost"]
+    assert shown(70) == ["id", "model", "cost"]
+    assert shown(20) == shown(1) == ["model", "cost"]
+
+
+def test_every_format_has_a_media_type_and_an_ending():
+    assert {name: form.suffix for name, form in render.FORMATS.items()} == {
+        "json": ".json",
+        "csv": ".csv",
+        "markdown": ".md",
+        "html": ".html",
+    }
+    assert all("/" in form.media_type for form in render.FORMATS.values())
+
+
+def test_the_next_page_is_named_in_json():
+    table = Table(title="t", columns=(Column("a", "a"),), rows=(), cursor="5/x")
+    assert json.loads(render.to_json(table))["cursor"] == "5/x"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from farebox.core.errors import ConfigurationError
-
 VARIABLE = "_FAREBOX_COMPLETE"
 """Set by the shell when it asks `farebox` what could come next."""
 
@@ -17,8 +15,6 @@ VARIABLE = "_FAREBOX_COMPLETE"
 def completion(context: click.Context, *, shell: str) -> None:
     """Print the script that makes a shell complete farebox commands; fish takes it in ~/.config/fish/completions/farebox.fish."""
     found = get_completion_class(shell)
-    if found is None:
-        raise ConfigurationError(f"{shell} is not known to click")
-    root = context.find_root()
-    script = found(root.command, {}, "farebox", VARIABLE)
+    assert found is not None, "click knows these shells"
+    script = found(context.find_root().command, {}, "farebox", VARIABLE)
     click.echo(script.source_template % script.source_vars())
