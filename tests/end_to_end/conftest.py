@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from farebox import runtime
 from farebox.testing import FakeProvider
+
+sys.path.append(str(Path(__file__).parent))  # the work that tests here do may be run by itself, too
 
 
 @pytest.fixture(autouse=True)
