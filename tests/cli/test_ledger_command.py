@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+from farebox.ledger import migrations
 from farebox.ledger.locate import SCHEMA_VERSION
 from farebox.ledger.sqlite import SQLiteLedger
 
@@ -56,6 +57,20 @@ def test_compacting_keeps_every_call(farebox_command, written):
 def test_migrating_a_ledger_that_is_up_to_date_changes_nothing(farebox_command, written):
     result = farebox_command("ledger", "migrate", "--ledger", str(written))
     assert (result.exit_code, result.stdout) == (0, f"{written}: schema {SCHEMA_VERSION}, it is up to date.\n")
+
+
+def test_migrating_brings_an_earlier_schema_up_and_says_from_where(farebox_command, tmp_path, make_event, monkeypatch):
+    path = tmp_path / "old.db"
+    with monkeypatch.context() as earlier:
+        earlier.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:1])
+        with SQLiteLedger(path) as old:
+            old.ingest([make_event()], journal="j", segment=1, offset=1)
+    refused = farebox_command("ledger", "check", "--ledger", str(path))
+    assert refused.exit_code == 1
+    assert f"has schema 1 and needs {SCHEMA_VERSION}" in refused.stderr
+    result = farebox_command("ledger", "migrate", "--ledger", str(path))
+    assert result.stdout == f"{path}: schema {SCHEMA_VERSION}, brought up from schema 1.\n"
+    assert farebox_command("ledger", "check", "--ledger", str(path)).exit_code == 0
 
 
 def test_a_backup_is_a_whole_ledger_and_overwrites_nothing(farebox_command, written, tmp_path):

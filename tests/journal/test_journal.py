@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import stat
@@ -14,6 +15,7 @@ import pytest
 
 from farebox.core.errors import ConfigurationError, LedgerError
 from farebox.journal import Journal
+from farebox.journal.frame import scan
 from farebox.journal.layout import Mark, journals, segments
 from farebox.journal.recover import claim, orphans
 from farebox.journal.slots import Slots, left_behind
@@ -250,6 +252,27 @@ def test_a_newer_journal_is_left_untouched(journal, tmp_path):
     with pytest.raises(LedgerError, match="newer farebox"):
         everything(journal)
     assert path.read_bytes() == content
+
+
+def test_every_segment_says_in_which_version_it_is_written(tmp_path, make_event):
+    journal = Journal(tmp_path, segment_bytes=2000, reserve_bytes=4000, slots=2)
+    for _ in range(20):
+        journal.append(make_event())
+    begun = [path.read_bytes() for path in sorted(tmp_path.glob("*.segment"))]
+    begun = [content for content in begun if content.strip(b"\0")]
+    assert len(begun) > 3
+    for number, content in enumerate(begun, start=1):
+        _, _, first = next(scan(content, final=True))
+        assert json.loads(first) == {"journal": journal.id, "segment": number, "farebox_journal": 1}
+    journal.close()
+
+
+def test_what_is_set_aside_is_for_its_owner_only(journal, make_event, tmp_path):
+    os.write(journal._store._descriptor, b"\x1e0000000900000000broken it\n")
+    journal.append(make_event())
+    journal.ingested(everything(journal))
+    (damaged,) = (tmp_path / "j").glob("*.damaged")
+    assert stat.S_IMODE(damaged.stat().st_mode) == 0o600
 
 
 # --- calls in flight

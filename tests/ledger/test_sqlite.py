@@ -216,17 +216,61 @@ assert SQLiteLedger(path).ingest([event], journal="j", segment=1, offset=1) == 1
 """
 
 
+def bound_by_modes(program, *arguments):
+    """The command of a program that the modes of files bind, also when root runs it."""
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    if os.geteuid() != 0:
+        return command
+    if shutil.which("setpriv") is None:
+        pytest.skip("needs setpriv of util-linux, or a user who is not root")
+    return ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override", *command]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
 def test_a_file_that_was_read_only_is_written_once_it_may_be(ledger, path):
     ledger.close()
     path.chmod(0o444)
-    command = [sys.executable, "-c", BOUND_BY_MODES, str(path)]
-    if os.geteuid() == 0:  # whom modes do not bind
-        if shutil.which("setpriv") is None:
-            pytest.skip("needs setpriv of util-linux, or a user who is not root")
-        command = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override", *command]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(bound_by_modes(BOUND_BY_MODES, path), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+READS = """
+import sys
+from farebox.ledger.sqlite import SQLiteLedger
+
+with SQLiteLedger(sys.argv[1], read_only=True) as reader:
+    for _ in sys.stdin:
+        print(reader.summary().calls, len(list(reader.calls())), flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+def test_a_ledger_in_a_read_only_directory_is_read_and_so_is_what_others_write_there(ledger, path, make_event):
+    def count():
+        path.parent.chmod(0o555)
+        process.stdin.write("?\n")
+        process.stdin.flush()
+        answer = process.stdout.readline()
+        path.parent.chmod(0o700)
+        return answer
+
+    ledger.ingest([make_event()], journal="j", segment=1, offset=1)
+    ledger.close()
+    path.parent.chmod(0o555)
+    with subprocess.Popen(
+        bound_by_modes(READS, path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert count() == "1 1\n"
+        with SQLiteLedger(path) as other:
+            other.ingest([make_event()], journal="j", segment=1, offset=2)
+            assert count() == "2 2\n"  # it is in the log, which is there now
+            other.ingest([make_event()], journal="j", segment=1, offset=3)
+            assert count() == "3 3\n"
+        with SQLiteLedger(path) as other:
+            other.ingest([make_event()], journal="j", segment=1, offset=4)
+        assert count() == "4 4\n"
+        process.stdin.close()
+    assert process.returncode == 0
 
 
 def test_a_deleted_file_is_noticed_before_anything_is_committed_into_it(ledger, path, make_event):

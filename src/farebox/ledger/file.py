@@ -39,7 +39,8 @@ class LedgerFile:
         self._busy_timeout = busy_timeout
         self._lock = RLock()  # the system's own, also under gevent: whoever holds it may be in another thread
         self._connection: sqlite3.Connection | None = None
-        self._identity: tuple[int, int] | None = None
+        self._identity: tuple[int, ...] | None = None
+        self._immutable = False
         with self.use():
             pass
 
@@ -51,12 +52,12 @@ class LedgerFile:
         a commit into a deleted file succeeds, and is lost.
         """
         with self._lock, _errors(self._path):
-            replaced = self._connection is not None and self._identity != _identity(self._path)
+            replaced = self._connection is not None and self._identity != self._present()
             if replaced:
                 self.close()
             if self._connection is None:
                 self._connection = self._open()
-                self._identity = _identity(self._path)
+                self._identity = self._present()
             yield self._connection, replaced
 
     def close(self) -> None:
@@ -86,7 +87,9 @@ class LedgerFile:
             self._make()
         elif not self._path.exists():
             raise LedgerError("is not there: check the path, or run the program that writes it first")
-        uri = f"{self._path.as_uri()}?mode={'ro' if self._read_only else 'rw'}"
+        self._immutable = self._read_only and self._takes_no_log()
+        mode = "ro&immutable=1" if self._immutable else "ro" if self._read_only else "rw"
+        uri = f"{self._path.as_uri()}?mode={mode}"
         connection = sqlite3.connect(
             uri, uri=True, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
         )
@@ -100,6 +103,20 @@ class LedgerFile:
     def _look(self) -> None:
         """See that the path can hold this file, before anything is made or opened."""
         self._location.check(writing=not self._read_only)
+
+    def _takes_no_log(self) -> bool:
+        """Whether nobody has the file open and its directory is read-only, as on a volume: SQLite would want to make a log to read it."""
+        return not os.access(self._path.parent, os.W_OK) and not _log_of(self._path).exists()
+
+    def _present(self) -> tuple[int, ...] | None:
+        """What tells the file from another one at the path; and from itself before a change, where SQLite does not look for any."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        if not self._immutable:
+            return found.st_dev, found.st_ino
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, _log_of(self._path).exists()
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Bring a fresh connection, and the schema behind it, to where callers need them."""
@@ -188,9 +205,5 @@ def _bucket(nanoseconds: int | None) -> int | None:
     return None if nanoseconds is None else bucket_of(nanoseconds)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+def _log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
