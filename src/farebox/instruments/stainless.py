@@ -80,6 +80,8 @@ class Stainless:
             retries + 1 if type(retries) is int else 1,
             _size(options.files) if options.files else 0,
             adjusts=isinstance(options.json_data, Mapping),
+            # A client's own middleware (anthropic 0.125 on) may send the request again, with another model.
+            counts_attempts=not getattr(client, "_middleware", None),
         )
 
     def place(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: WireOptions) -> Place:

@@ -150,7 +150,10 @@ class Plan:
         if isinstance(ceiling, NoCeiling) and stated is None:
             return ceiling.reason
         if not self._request.counts_attempts:
-            return "its client retries for a time, not a number of times, so that no number of attempts bounds it"
+            return (
+                "its client retries for a time, not a number of times, or has middleware that may send it again, "
+                "so that no number of attempts bounds it"
+            )
         if not self._steps:
             return (
                 "nothing limits its output, and a client of this kind cannot be given a limit: state one in the request"
