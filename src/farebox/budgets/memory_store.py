@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from farebox.budgets.store import LARGEST, REMEMBERED, RETRIED, Denied, Draw, Kept, Reading
+from farebox.budgets.store import LARGEST, READABLE, REMEMBERED, RETRIED, Denied, Draw, Kept, Reading, Shared
 
 _Key = tuple[str, str, str]
 
@@ -34,6 +34,7 @@ class MemoryBudgetStore:
         self._buckets: dict[_Key, dict[int, _Piece]] = {}
         self._holds: dict[str, _Hold] = {}
         self._kept: dict[str, Kept] = {}
+        self._shared: dict[str, Shared] = {}
 
     def reserve(self, hold: str, draws: Sequence[Draw], *, owner: str, now: int, expires_at: int) -> Denied | None:
         """See the port."""
@@ -42,6 +43,8 @@ class MemoryBudgetStore:
             if hold in self._holds:
                 return None
             for place, draw in enumerate(draws):
+                if draw.shared and draw.budget not in self._shared:
+                    return Denied(place, 0, 0, draw.piece, closed=True)
                 pieces = {
                     piece: found
                     for piece, found in self._buckets.get(_key(draw), {}).items()
@@ -94,13 +97,10 @@ class MemoryBudgetStore:
             gone = {owner for owner in {one.owner for one in held} if dead(owner)}
             charged = [one for one in held if one.expires_at <= now or one.owner in gone]
             for hold in charged:
-                for draw in hold.draws:
-                    piece = self._buckets.get(_key(draw), {}).get(draw.piece)
-                    if piece is not None:
-                        piece.held -= draw.amount
-                        piece.spent = min(LARGEST, piece.spent + draw.amount)
-                        piece.calls += 1
-                hold.state, hold.expires_at = "charged", now + REMEMBERED
+                self._charge(hold, now)
+            for one in list(self._shared.values()):
+                if dead(one.owner) or (one.expires_at <= now and not self._counts(one.budget, now)):
+                    charged += self._end(one.budget, now)
             self._holds = {
                 name: one for name, one in self._holds.items() if one.state == "held" or one.expires_at > now
             }
@@ -136,6 +136,23 @@ class MemoryBudgetStore:
                     hold.draws = tuple(draw for draw in hold.draws if draw.budget != budget)
             return touched
 
+    def share(self, shared: Shared) -> None:
+        """See the port."""
+        with self._lock:
+            self._shared.setdefault(shared.budget, shared)
+
+    def shared(self, budget: str) -> Shared | None:
+        """See the port."""
+        with self._lock:
+            return self._shared.get(budget)
+
+    def end(self, budget: str, now: int) -> bool:
+        """See the port."""
+        with self._lock:
+            there = budget in self._shared
+            self._end(budget, now)
+            return there
+
     def keep(self, kept: Kept) -> None:
         """See the port."""
         with self._lock:
@@ -169,7 +186,38 @@ class MemoryBudgetStore:
         found = pieces.get(draw.piece)
         if found is None:
             found = pieces[draw.piece] = _Piece(draw.until)
+        found.until = max(found.until, draw.until)
         return found
+
+    def _charge(self, hold: _Hold, now: int) -> None:
+        for draw in hold.draws:
+            piece = self._buckets.get(_key(draw), {}).get(draw.piece)
+            if piece is not None:
+                piece.held -= draw.amount
+                piece.spent = min(LARGEST, piece.spent + draw.amount)
+                piece.calls += 1
+        hold.state, hold.expires_at = "charged", now + REMEMBERED
+
+    def _counts(self, budget: str, now: int) -> bool:
+        pieces = [piece for key, found in self._buckets.items() if key[0] == budget for piece in found.values()]
+        return any(piece.until > now for piece in pieces)
+
+    def _end(self, budget: str, now: int) -> list[_Hold]:
+        """Close a shared budget; returns what was charged."""
+        if self._shared.pop(budget, None) is None:
+            return []
+        draws_on_it = [
+            one
+            for one in self._holds.values()
+            if one.state == "held" and any(draw.budget == budget for draw in one.draws)
+        ]
+        for hold in draws_on_it:
+            self._charge(hold, now)
+        for key, pieces in self._buckets.items():
+            if key[0] == budget:
+                for piece in pieces.values():
+                    piece.until = now + READABLE - REMEMBERED
+        return draws_on_it
 
 
 def _key(draw: Draw) -> _Key:

@@ -14,7 +14,18 @@ from typing import Final
 
 import msgspec
 
-from farebox.budgets.store import LARGEST, REMEMBERED, RETRIED, Denied, Draw, Kept, Reading, bounded
+from farebox.budgets.store import (
+    LARGEST,
+    READABLE,
+    REMEMBERED,
+    RETRIED,
+    Denied,
+    Draw,
+    Kept,
+    Reading,
+    Shared,
+    bounded,
+)
 from farebox.core.errors import LedgerError
 from farebox.ledger.file import REMEDIES, LedgerFile
 from farebox.ledger.locate import Location
@@ -25,6 +36,9 @@ BUSY_TIMEOUT: Final = 2.0
 
 APPLICATION_ID: Final = 0x46415242
 """What the header says of its application: "FARB" in ASCII."""
+
+VERSION: Final = 1
+"""Number of the schema, in the header as SQLite's user version; a later one only adds tables."""
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS counters (
@@ -37,6 +51,9 @@ CREATE TABLE IF NOT EXISTS holds (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS holds_by_state ON holds (state, expires_at);
 CREATE TABLE IF NOT EXISTS budgets (name TEXT PRIMARY KEY, row TEXT NOT NULL, binding INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shared (
+    budget TEXT PRIMARY KEY, owner TEXT NOT NULL, expires_at INTEGER NOT NULL, row TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 """
 
 _CHECKPOINT: Final = 8_000
@@ -49,7 +66,8 @@ _SUMS: Final = """SELECT coalesce(sum(spent), 0), coalesce(sum(held), 0), min(CA
 FROM counters WHERE budget = ? AND terms = ? AND bucket = ? AND piece >= ?"""
 _ADD: Final = """INSERT INTO counters (budget, terms, bucket, piece, until, spent, held, calls)
 VALUES (?1, ?2, ?3, ?4, ?5, min(?6, ?9), min(?7, ?9), ?8)
-ON CONFLICT DO UPDATE SET spent = min(spent + ?6, ?9), held = min(held + ?7, ?9), calls = calls + ?8"""
+ON CONFLICT DO UPDATE SET
+    spent = min(spent + ?6, ?9), held = min(held + ?7, ?9), calls = calls + ?8, until = max(until, ?5)"""
 _MOVE: Final = """UPDATE counters SET spent = min(spent + ?5, ?8), held = held + ?6, calls = calls + ?7
 WHERE budget = ?1 AND terms = ?2 AND bucket = ?3 AND piece = ?4"""
 
@@ -88,20 +106,21 @@ class _File(LedgerFile):
             )
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        owner, tables = connection.execute(
-            "SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id"
+        owner, version, tables = connection.execute(
+            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id, pragma_user_version"
         ).fetchone()
         if owner not in (0, APPLICATION_ID) or (not owner and tables):
             raise LedgerError("is a database of another program: move it away; nothing of it was changed")
         self._use_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
-        if owner == APPLICATION_ID:
+        if owner == APPLICATION_ID and version >= VERSION:
             return
         with transaction(connection):
             for statement in SCHEMA.split(";\n"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 @contextlib.contextmanager
@@ -140,6 +159,8 @@ class SQLiteBudgetStore:
             if db.execute("SELECT 1 FROM holds WHERE id = ?", (hold,)).fetchone():
                 return None
             for place, draw in enumerate(draws):
+                if draw.shared and not db.execute("SELECT 1 FROM shared WHERE budget = ?", (draw.budget,)).fetchone():
+                    return Denied(place, 0, 0, draw.piece, closed=True)
                 if draw.limit is None or not draw.amount:
                     continue
                 spent, held, oldest = db.execute(_SUMS, (draw.budget, draw.terms, draw.bucket, draw.since)).fetchone()
@@ -184,17 +205,24 @@ class SQLiteBudgetStore:
     def expire(self, now: int, dead: Callable[[str], bool]) -> int:
         """See the port."""
         with self._file.use() as (db, _):
-            owners = db.execute("SELECT DISTINCT owner FROM holds WHERE state = 'held'").fetchall()
-        gone = [owner for (owner,) in owners if dead(owner)]  # asks the system, so not inside a transaction
+            owners = db.execute(
+                "SELECT owner FROM holds WHERE state = 'held' UNION SELECT owner FROM shared"
+            ).fetchall()
+        gone = _encode([owner for (owner,) in owners if dead(owner)]).decode()  # asks the system: not in a transaction
         with self._writing() as db:
             charged = db.execute(
                 "SELECT id, draws FROM holds WHERE state = 'held' AND (expires_at <= ? OR owner IN (SELECT value FROM json_each(?)))",
-                (now, _encode(gone).decode()),
+                (now, gone),
             ).fetchall()
             for hold, draws in charged:
-                for draw in _draws(draws):
-                    _move(db, draw, spent=bounded(draw.amount), held=-bounded(draw.amount), calls=1)
-                db.execute("UPDATE holds SET state = 'charged', expires_at = ? WHERE id = ?", (now + REMEMBERED, hold))
+                _charge(db, hold, _draws(draws), now)
+            ended = db.execute(
+                "SELECT budget FROM shared WHERE owner IN (SELECT value FROM json_each(?2)) OR (expires_at <= ?1 "
+                "AND NOT EXISTS (SELECT 1 FROM counters WHERE counters.budget = shared.budget AND until > ?1))",
+                (now, gone),
+            ).fetchall()
+            for (budget,) in ended:
+                charged += _end(db, budget, now)
             db.execute("DELETE FROM holds WHERE state != 'held' AND expires_at <= ?", (now,))
             db.execute("DELETE FROM counters WHERE until < ?", (now - REMEMBERED,))
             return len(charged)
@@ -222,6 +250,30 @@ class SQLiteBudgetStore:
                 left = [draw for draw in _draws(draws) if draw.budget != budget]
                 db.execute("UPDATE holds SET draws = ? WHERE id = ?", (_encode(left).decode(), hold))
             return int(touched[0])
+
+    def share(self, shared: Shared) -> None:
+        """See the port."""
+        with self._writing() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO shared VALUES (?, ?, ?, ?)",
+                (shared.budget, shared.owner, shared.expires_at, shared.row),
+            )
+
+    def shared(self, budget: str) -> Shared | None:
+        """See the port."""
+        with self._file.use() as (db, _):
+            found = db.execute(
+                "SELECT budget, owner, expires_at, row FROM shared WHERE budget = ?", (budget,)
+            ).fetchone()
+        return None if found is None else Shared(*found)
+
+    def end(self, budget: str, now: int) -> bool:
+        """See the port."""
+        with self._writing() as db:
+            there = db.execute("SELECT 1 FROM shared WHERE budget = ?", (budget,)).fetchone() is not None
+            if there:
+                _end(db, budget, now)
+            return there
 
     def keep(self, kept: Kept) -> None:
         """See the port."""
@@ -269,3 +321,21 @@ def _add(db: sqlite3.Connection, draw: Draw, *, spent: int = 0, held: int = 0, c
 def _move(db: sqlite3.Connection, draw: Draw, *, spent: int, held: int = 0, calls: int = 0) -> None:
     """Book in a piece that a hold was made in; one that was dropped since counts no more."""
     db.execute(_MOVE, (draw.budget, draw.terms, draw.bucket, draw.piece, spent, held, calls, LARGEST))
+
+
+def _charge(db: sqlite3.Connection, hold: str, draws: Sequence[Draw], now: int) -> None:
+    """Charge what a hold holds, and remember it, so that a call that ends after all is put right."""
+    for draw in draws:
+        _move(db, draw, spent=bounded(draw.amount), held=-bounded(draw.amount), calls=1)
+    db.execute("UPDATE holds SET state = 'charged', expires_at = ? WHERE id = ?", (now + REMEMBERED, hold))
+
+
+def _end(db: sqlite3.Connection, budget: str, now: int) -> list[tuple[str, str]]:
+    """Close a shared budget; returns what was charged."""
+    db.execute("DELETE FROM shared WHERE budget = ?", (budget,))
+    holds = db.execute("SELECT id, draws FROM holds WHERE state = 'held'").fetchall()
+    charged = [one for one in holds if any(draw.budget == budget for draw in _draws(one[1]))]
+    for hold, draws in charged:
+        _charge(db, hold, _draws(draws), now)
+    db.execute("UPDATE counters SET until = ? WHERE budget = ?", (now + READABLE - REMEMBERED, budget))
+    return charged

@@ -1,4 +1,4 @@
-"""The port of the stores that standing budgets are booked in. Imports the standard library and msgspec only.
+"""The port of the stores that standing and shared budgets are booked in. Imports the standard library and msgspec only.
 
 A store knows no calendar and no prices: it adds integers up, in pieces that its caller names, and refuses what would pass a limit.
 Every question carries its own time and the id of what it is about, so that it may be asked again after a broken connection, and
@@ -12,7 +12,10 @@ from typing import Final, Protocol
 
 import msgspec
 
-UNITS: Final = ("usd", "tokens", "calls")
+CEILING: Final = "ceiling"
+"""Nano-dollars of a strict budget: what a call can cost at most is held, and charged where the outcome is not certain."""
+
+UNITS: Final = ("usd", "tokens", "calls", CEILING)
 """What is counted: nano-dollars, tokens, calls."""
 
 LARGEST: Final = 2**57
@@ -20,6 +23,12 @@ LARGEST: Final = 2**57
 
 RETRIED: Final = 600 * 10**9
 """Nanoseconds that what was settled or booked is known by its id, so that asking again changes nothing."""
+
+KEPT: Final = 30 * 86_400 * 10**9
+"""Nanoseconds that a shared budget stays open which nobody draws on, and whose process neither ended it nor is known to be dead."""
+
+READABLE: Final = 3600 * 10**9
+"""Nanoseconds that what was spent of a shared budget can be read after its end."""
 
 REMEMBERED: Final = 86_400 * 10**9
 """Nanoseconds that a hold which was charged can still be settled, and that pieces stay which count no more."""
@@ -38,6 +47,7 @@ class Draw(msgspec.Struct, frozen=True, array_like=True, gc=False):
         unit: one of `UNITS`.
         amount: how much is held.
         limit: what all pieces together may reach; None: never refused.
+        shared: whether it is held only while the budget is open, as `share` and `end` say.
     """
 
     budget: str
@@ -49,6 +59,7 @@ class Draw(msgspec.Struct, frozen=True, array_like=True, gc=False):
     unit: str
     amount: int
     limit: int | None = None
+    shared: bool = False
 
 
 class Denied(msgspec.Struct, frozen=True):
@@ -59,12 +70,14 @@ class Denied(msgspec.Struct, frozen=True):
         spent: what is spent in the window.
         held: what is held in it.
         oldest: the first piece in which there is anything.
+        closed: whether its budget is not open (any more); the amounts are then 0.
     """
 
     place: int
     spent: int
     held: int
     oldest: int
+    closed: bool = False
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -90,13 +103,29 @@ class Kept(msgspec.Struct, frozen=True):
     binding: bool
 
 
+class Shared(msgspec.Struct, frozen=True):
+    """A budget that processes share, as the one that made it wrote it down.
+
+    Attributes:
+        budget: its name in draws.
+        owner: the process that made it; see `owner.this_process`.
+        expires_at: when it ends if nobody has drawn on it for long, nanoseconds UTC; see `KEPT`.
+        row: its terms, as JSON.
+    """
+
+    budget: str
+    owner: str
+    expires_at: int
+    row: str
+
+
 def bounded(amount: int) -> int:
     """An amount that a store can add up."""
     return max(-LARGEST, min(LARGEST, amount))
 
 
 class BudgetStore(Protocol):
-    """Counters of standing budgets. One contract suite holds for every store. Safe for threads."""
+    """Counters of standing and shared budgets. One contract suite holds for every store. Safe for threads."""
 
     def reserve(self, hold: str, draws: Sequence[Draw], *, owner: str, now: int, expires_at: int) -> Denied | None:
         """Hold every draw, or none. The same `hold` again changes nothing and is granted.
@@ -131,6 +160,8 @@ class BudgetStore(Protocol):
     def expire(self, now: int, dead: Callable[[str], bool]) -> int:
         """Charge every hold that has expired, or whose owner is dead; never free one. Drop what counts no more.
 
+        Shared budgets whose owner is dead end, and those that expired with no piece that still counts.
+
         Returns:
             How many holds were charged.
         """
@@ -142,6 +173,22 @@ class BudgetStore(Protocol):
 
     def reset(self, budget: str) -> int:
         """Forget what a budget has spent; what is held stays held. Returns how many buckets had spent something."""
+        ...
+
+    def share(self, shared: Shared) -> None:
+        """Open a budget that processes share; one that is open stays as it is."""
+        ...
+
+    def shared(self, budget: str) -> Shared | None:
+        """The budget, while it is open."""
+        ...
+
+    def end(self, budget: str, now: int) -> bool:
+        """Close a shared budget: nothing more is held of it, and what is held is charged; a call that settles later is put right.
+
+        Returns:
+            Whether it was open.
+        """
         ...
 
     def keep(self, kept: Kept) -> None:
