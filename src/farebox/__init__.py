@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         uninstrument,
     )
     from farebox.scopes import Capture, carry
-    from farebox.standing import budget_status, set_budget, set_tenant_budget
+    from farebox.standing import attach_budget, budget_status, set_budget, set_tenant_budget
     from farebox.verbs import (
         capture,
         current_budget,
@@ -73,6 +73,7 @@ __all__ = [
     "Settings",
     "Usage",
     "__version__",
+    "attach_budget",
     "budget_status",
     "capture",
     "carry",
@@ -118,6 +119,7 @@ _HOMES: Final = {
     "PriceError": "farebox.core.errors",
     "Settings": "farebox.config",
     "Usage": "farebox.core.usage",
+    "attach_budget": "farebox.standing",
     "budget_status": "farebox.standing",
     "capture": "farebox.verbs",
     "carry": "farebox.scopes",

@@ -79,7 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Standing budgets; see `budget_settings`. What a program sets by `set_budget`, and `farebox budgets set`, win over them."""
 
     budget_store: BudgetStoreKind = "sqlite"
-    """Where standing budgets are counted: a file beside the ledger, for all processes of this machine; or this process's "memory"."""
+    """Where standing and shared budgets are counted: a file beside the ledger, for all processes of this machine; or this process's "memory"."""
 
     time_zone: str = "UTC"
     """The time zone of calendar windows that name none, by its IANA name."""

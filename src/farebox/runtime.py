@@ -112,7 +112,7 @@ class Runtime:
 
     def leave_in_child(self) -> None:
         """After a fork: what is in flight, and every thread, is the parent's."""
-        for part in (self.meter, self.recorder, self.maintenance, self.alerts, self._booked):
+        for part in (self.meter, self.recorder, self.maintenance, self.alerts, self._booked, self.budgets.standing):
             contained("fork", part.leave_in_child)
 
     def close(self, timeout: float) -> bool:
@@ -164,6 +164,11 @@ def current() -> Runtime:
                 runtime = _state.runtime = Runtime(settings)
                 _watch()
     return runtime
+
+
+def home() -> BudgetPlace:
+    """Where budgets that outlive this process are counted, by the settings of now."""
+    return current().budgets
 
 
 def configure(**settings: Any) -> None:
@@ -347,6 +352,7 @@ def _at_exit() -> None:
     for runtime in (*_state.retired, _state.runtime):
         if runtime is not None:
             contained("exit", runtime.meter.settle_open_calls)
+            contained("exit", runtime.budgets.standing.end_all)
             contained("exit", runtime.finish, _EXIT_TIMEOUT)
 
 

@@ -1,17 +1,19 @@
-"""The functions of the face for standing budgets, thin over the runtime. May import the runtime and everything below it."""
+"""The functions of the face for budgets that processes share, standing ones and others, thin over the runtime. May import the runtime and everything below it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from farebox import runtime
 from farebox.budget_settings import ALERTS, BudgetRow, StandingStrength, budget_row
+from farebox.budgets.budget import Budget
+from farebox.budgets.shared import attach
 from farebox.budgets.status import BudgetStatus, status
-from farebox.core.errors import ConfigurationError
+from farebox.core.errors import BudgetExceeded, ConfigurationError
 from farebox.core.money import Amount, parse_amount
 
 TENANT_WINDOWS: Final = {"hourly": "hour", "daily": "day", "monthly": "month"}
@@ -19,6 +21,23 @@ TENANT_WINDOWS: Final = {"hourly": "hour", "daily": "day", "monthly": "month"}
 
 EVERY: Final = "*"
 """The template: every tenant that is not named."""
+
+
+def attach_budget(token: str, *, on_exceeded: Callable[[BudgetExceeded], object] | None = None) -> Budget:
+    """The budget of another process, to be used as `with`, `async with` or decorator: what is spent here is spent of it.
+
+    It has the limits, strength and `wait` that it was made with, except for a `bound` that is a function. It is made by
+    `track_budget(shared=True)` and ends where that was made; from then on calls are refused here.
+
+    Args:
+        token: the `token` of that budget, however it came here: as an argument, in the environment, by a queue.
+        on_exceeded: called with the `BudgetExceeded` when a call of this process is refused, or a soft limit is first passed.
+
+    Raises:
+        ConfigurationError: it is no token, it has ended, or it is of another store (machine, or `ledger`) than this process has.
+        LedgerError: the store cannot be read.
+    """
+    return attach(token, home=runtime.home, gate=runtime.gate, on_exceeded=on_exceeded)
 
 
 def set_budget(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from typing import Any, TypeVar, overload
 
 from farebox import runtime, scopes
 from farebox.budgets.budget import Bound, Budget, Strength
+from farebox.budgets.shared import SharedBudget
 from farebox.core import context, semconv
 from farebox.core.errors import BudgetExceeded, ConfigurationError
 from farebox.core.event import CallEvent, CallRequest
@@ -62,20 +64,20 @@ def track_budget(
             It never waits on what its own task or thread holds (an open stream, say), nor in a thread whose event loop is running.
         bound: dollars that one attempt of a call outside of the table of ceilings costs at most, as you state it, or a function that
             says so of a `CallRequest` (None: it does not know); for strict budgets only.
-        shared: not available yet.
+        shared: whether other processes of this machine may spend of it: forked ones by themselves, others by
+            `attach_budget(budget.token)`. It is counted beside the ledger (see the setting `budget_store`; "memory" shares it with nobody).
         on_exceeded: called with the `BudgetExceeded` when a call is refused, or a soft limit is first passed.
 
     Raises:
         ConfigurationError: a limit is no amount of at least 0, or something is asked for that this version lacks.
     """
-    if shared:
-        raise ConfigurationError("track_budget(shared=...) is not available in this version: leave 'shared' out")
     if tier is not None:
         limits = _tier(tier)
         total_limit = limits.total if total_limit is None else total_limit
         per_task_limits = {**limits.per_task, **(per_task_limits or {})}
         name = tier if name is None else name
-    return Budget(
+    kind = functools.partial(SharedBudget, home=runtime.home) if shared else Budget
+    return kind(
         total_limit,
         per_task_limits,
         gate=runtime.gate,
@@ -356,7 +358,6 @@ def open_ledger(path_or_url: str | os.PathLike[str] | None = None, *, read_only:
 
 LATER = {
     "CostTracker": "reports",
-    "attach_budget": "shared budgets",
     "compat": "reports",
     "query_with_tracking": "reconciliation",
     "record_cache_hit": "savings",

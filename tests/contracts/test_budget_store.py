@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -9,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from farebox.budgets.memory_store import MemoryBudgetStore
-from farebox.budgets.sqlite_store import SQLiteBudgetStore
-from farebox.budgets.store import LARGEST, REMEMBERED, RETRIED, Denied, Draw, Kept, Reading
+from farebox.budgets.sqlite_store import APPLICATION_ID, SCHEMA, SQLiteBudgetStore
+from farebox.budgets.store import LARGEST, READABLE, REMEMBERED, RETRIED, Denied, Draw, Kept, Reading, Shared
 
 STORES = {"memory": lambda _: MemoryBudgetStore(), "sqlite": lambda path: SQLiteBudgetStore(path / "x.db.budgets")}
 HOUR = 3600 * 10**9
@@ -237,3 +240,171 @@ def test_both_stores_answer_alike_whatever_is_asked(tmp_path_factory, steps):
         assert answers[:2] == answers[2:]
     for store in stores:
         store.close()
+
+
+def open_budget(store, budget="b", owner="maker", expires_at=NOW + HOUR):
+    store.share(Shared(budget, owner, expires_at, '{"limit":100}'))
+
+
+def test_a_shared_draw_is_held_only_while_its_budget_is_open(store):
+    assert reserve(store, "1", draw("other"), draw(shared=True)) == Denied(1, 0, 0, oldest=NOW, closed=True)
+    open_budget(store)
+    assert store.shared("b") == Shared("b", "maker", NOW + HOUR, '{"limit":100}')
+    assert reserve(store, "1", draw("other"), draw(shared=True)) is None
+    assert store.end("b", NOW)
+    assert store.shared("b") is None
+    assert reserve(store, "2", draw("other"), draw(shared=True)) == Denied(1, 0, 0, oldest=NOW, closed=True)
+    assert standing(store, "other") == [Reading("", 10, 0, 1)]
+    assert reserve(store, "3", draw()) is None  # what does not ask for it is held
+
+
+def test_opening_a_budget_again_leaves_it_as_it_is_and_ending_it_again_does_nothing(store):
+    open_budget(store)
+    open_budget(store, owner="another", expires_at=NOW)
+    assert store.shared("b") == Shared("b", "maker", NOW + HOUR, '{"limit":100}')
+    assert [store.end("b", NOW), store.end("b", NOW)] == [True, False]
+
+
+def test_what_is_held_of_a_budget_when_it_ends_is_charged_and_put_right_later(store):
+    open_budget(store)
+    reserve(store, "1", draw(amount=40, shared=True), draw("other", amount=40))
+    reserve(store, "2", draw("other", amount=5))
+    store.end("b", NOW)
+    assert standing(store) == [Reading("", 40, 0, 1)]
+    assert standing(store, "other") == [Reading("", 40, 5, 1)]
+    assert store.settle("1", {"usd": 3}, now=NOW)
+    assert standing(store) == [Reading("", 3, 0, 1)]
+    assert standing(store, "other") == [Reading("", 3, 5, 1)]
+
+
+def test_a_budget_ends_with_the_process_that_made_it(store):
+    open_budget(store, owner="dead")
+    open_budget(store, "c", owner="alive")
+    reserve(store, "1", draw(amount=40, shared=True), owner="alive")
+    assert store.expire(NOW, lambda owner: owner == "dead") == 1
+    assert store.shared("b") is None
+    assert store.shared("c") is not None
+    assert standing(store) == [Reading("", 40, 0, 1)]
+
+
+def test_a_budget_that_nobody_draws_on_ends_by_time_and_one_in_use_does_not(store):
+    open_budget(store, expires_at=NOW)
+    open_budget(store, "c", expires_at=NOW)
+    reserve(store, "1", draw("c", until=NOW + HOUR, shared=True), expires_at=NOW + 9 * HOUR)
+    store.expire(NOW, nobody)
+    assert (store.shared("b"), store.shared("c") is None) == (None, False)
+    reserve(store, "2", draw("c", until=NOW + 3 * HOUR, shared=True), expires_at=NOW + 9 * HOUR)
+    store.expire(NOW + 2 * HOUR, nobody)  # a draw keeps its piece for longer
+    assert store.shared("c") is not None
+    store.expire(NOW + 3 * HOUR, nobody)
+    assert store.shared("c") is None
+
+
+def test_what_was_spent_of_a_budget_that_ended_can_be_read_for_a_while_and_leaves_nothing(store):
+    open_budget(store)
+    reserve(store, "1", draw(shared=True, until=NOW + 10**6 * HOUR))
+    store.settle("1", {"usd": 7}, now=NOW)
+    store.end("b", NOW)
+    store.expire(NOW + READABLE, nobody)
+    assert standing(store) == [Reading("", 7, 0, 1)]
+    store.expire(NOW + READABLE + 1, nobody)
+    assert standing(store) == []
+
+
+@pytest.mark.parametrize("units", [("usd",), ("usd", "tokens", "calls")])
+def test_the_largest_amounts_are_exact(store, units):
+    draws = [draw(unit, amount=LARGEST - 1, limit=LARGEST, unit=unit) for unit in units]
+    assert reserve(store, "1", *draws) is None
+    assert reserve(store, "2", draw("usd", amount=1, limit=LARGEST)) is None
+    assert reserve(store, "3", draw("usd", amount=1, limit=LARGEST)) == Denied(0, 0, LARGEST, oldest=NOW)
+    store.settle("1", dict.fromkeys(units, LARGEST - 3), now=NOW)
+    store.settle("2", {"usd": 2}, now=NOW)
+    assert standing(store, "usd") == [Reading("", LARGEST - 1, 0, 2)]
+
+
+def test_draws_are_asked_in_their_order_and_the_first_that_does_not_fit_is_told(store):
+    names = ["z", "a", "m", "b"]
+    reserve(store, "0", *(draw(name, amount=95) for name in ("b", "m")))
+    for place in range(2, 4):
+        refused = reserve(store, "1", *(draw(name) for name in names))
+        assert refused == Denied(place, 0, 95, oldest=NOW)
+        store.settle("0", {"usd": 0}, now=NOW)
+        reserve(store, "3", draw("b", amount=95))
+
+
+def test_threads_that_end_and_draw_never_hold_anything_of_an_ended_budget(store):
+    open_budget(store)
+    granted, start = [], threading.Barrier(5)
+
+    def work(number):
+        start.wait()
+        for turn in range(30):
+            if number == 0:
+                store.end("b", NOW) if turn == 10 else store.read("b", "usd/day", NOW)
+            elif reserve(store, f"{number}/{turn}", draw(amount=1, limit=None, shared=True)) is None:
+                granted.append(f"{number}/{turn}")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [(one.spent, one.held) for one in standing(store)] == ([(len(granted), 0)] if granted else [])
+
+
+PROCESS = """
+import sys
+from pathlib import Path
+from farebox.budgets.sqlite_store import APPLICATION_ID, SCHEMA, SQLiteBudgetStore
+from farebox.budgets.store import Draw, Shared
+
+store, me, now = SQLiteBudgetStore(Path(sys.argv[1]), busy_timeout=60), sys.argv[2], int(sys.argv[3])
+draws = [Draw(name, "usd/day", "", now, now, now * 2, "usd", 7, limit, True) for name, limit in (("b", 7 * 500), ("c", None))]
+for name in "bc":
+    store.share(Shared(name, me, now * 2, "{}"))
+granted = 0
+for turn in range(200):
+    for _ in range(2):
+        denied = store.reserve(f"{me}/{turn}", draws, owner=me, now=now, expires_at=now * 2)
+    if denied is None:
+        granted += 1
+        for _ in range(2 if turn % 3 else 0):
+            store.settle(f"{me}/{turn}", {"usd": 5}, now=now)
+    if turn % 50 == 0:
+        store.expire(now, lambda owner: False)
+print(granted)
+"""
+
+
+def test_processes_that_open_one_file_at_once_hold_its_limits_and_lose_nothing(tmp_path):
+    path = tmp_path / "x.db.budgets"
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS, str(path), str(me), str(NOW)], stdout=subprocess.PIPE, text=True
+        )
+        for me in range(4)
+    ]
+    granted = sum(int(child.communicate(timeout=150)[0]) for child in children)
+    assert [child.returncode for child in children] == [0, 0, 0, 0]
+    store = SQLiteBudgetStore(path)
+    (b,), (c,) = standing(store, "b"), standing(store, "c")
+    assert (b.spent, b.held, b.calls) == (c.spent, c.held, c.calls)
+    assert b.spent == 5 * b.calls
+    assert b.held == 7 * (granted - b.calls)
+    assert 7 * 500 - 7 < b.spent + b.held <= 7 * 500
+    store.close()
+
+
+def test_a_file_of_the_first_versions_is_brought_up_to_date(tmp_path):
+    path = tmp_path / "x.db.budgets"
+    old = sqlite3.connect(path, isolation_level=None)
+    for statement in SCHEMA.split(";\n")[:-2]:
+        old.execute(statement)
+    old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    old.execute("INSERT INTO counters VALUES ('b', 'usd/day', '', ?, ?, 7, 0, 1)", (NOW, NOW + HOUR))
+    old.close()
+    store = SQLiteBudgetStore(path)
+    assert standing(store) == [Reading("", 7, 0, 1)]
+    open_budget(store)
+    assert store.shared("b") is not None
+    store.close()

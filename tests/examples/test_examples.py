@@ -60,6 +60,16 @@ def test_the_fan_out_sends_only_what_fits(tmp_path):
     assert Decimal(spent) <= Decimal("0.005")
 
 
+def test_two_processes_spend_one_limit_together(tmp_path):
+    text = run("shared_budget", tmp_path)
+    sent = [int(number) for number in re.findall(r"sent (\d+) of 12 calls", text)]
+    ((seen, spent),) = re.findall(r"the provider saw (\d+); spent \$([\d.]+) of \$0\.0012", text)
+    tasks = re.findall(r"^  worker \d: \$([\d.]+)$", text, re.MULTILINE)
+    assert len(sent) == 2
+    assert 2 < sum(sent) == int(seen) < 24
+    assert sum(map(Decimal, tasks)) == Decimal(spent) <= Decimal("0.0012")
+
+
 def test_recorded_calls_are_priced_by_whatever_is_known_of_them(tmp_path):
     lines = run("record_call", tmp_path).splitlines()
     assert [line.split()[1] for line in lines[:4]] == ["priced", "priced", "provider", "priced"]
@@ -69,7 +79,7 @@ def test_recorded_calls_are_priced_by_whatever_is_known_of_them(tmp_path):
 
 
 def test_no_example_is_left_out():
-    tested = {"quickstart", "budget_per_request", "async_fanout", "record_call"}
+    tested = {"quickstart", "budget_per_request", "async_fanout", "record_call", "shared_budget"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == tested
 
 

@@ -117,12 +117,6 @@ def test_an_unknown_sdk_is_named_with_those_there_are():
         farebox.instrument("opnai")
 
 
-@pytest.mark.parametrize("terms", [{"shared": True}, {"strength": "strict"}])
-def test_what_this_version_lacks_is_said_and_not_ignored(terms: dict):
-    with pytest.raises(farebox.ConfigurationError, match=r"not available in this version"):
-        farebox.track_budget(1, **terms)
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

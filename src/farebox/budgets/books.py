@@ -67,6 +67,10 @@ class Bucket(Protocol):
         """Names the bucket for those who are told what is spent of it; None: nobody is."""
         ...
 
+    def open(self) -> None:
+        """See that the store knows of it, before it is booked in."""
+        ...
+
     def draw(self, amounts: Mapping[str, int], at: int, *, refusing: bool) -> Draw:
         """What a call takes of it, in the piece of a moment."""
         ...
@@ -88,6 +92,7 @@ class Books:
         hold: nanoseconds after which a hold is charged.
 
     Attributes:
+        shared: budgets that this process has opened for others and not ended.
         booked: called with what a call was booked in, and when.
         failed: called when the store could not be told something: has `flush` called soon, in another thread.
     """
@@ -100,6 +105,7 @@ class Books:
         self._finished: deque[Callable[[BudgetStore], object]] = deque(maxlen=_UNSETTLED_AT_MOST)
         self._thread = threading.local()
         self._held: dict[str, tuple[Sequence[Bucket], list[Draw]]] = {}
+        self.shared: set[str] = set()
         self._silent: tuple[float, Exception | None] = (0.0, None)
         self.booked: Callable[[Sequence[Bucket], int], object] = _nothing
         self.failed: Callable[[], object] = int
@@ -181,6 +187,21 @@ class Books:
         self._finish(functools.partial(_book, booking, draws, calls, at))
         self.booked(buckets, at)
 
+    def end(self, budget: str, *, now: int) -> None:
+        """End a shared budget that this process has opened."""
+        self.shared.discard(budget)
+        self._finish(functools.partial(_end, budget, now))
+
+    def end_all(self) -> None:
+        """End every shared budget that this process has opened: it exits."""
+        while self.shared:
+            self.end(next(iter(self.shared)), now=time.time_ns())
+
+    def leave_in_child(self) -> None:
+        """After a fork: what the parent has opened, the parent ends."""
+        self.shared = set()
+        self._silent = (0.0, None)
+
     def sweep(self, now: int) -> int:
         """Charge the holds of dead processes. Returns how many there were."""
         charged: int = self.ask(lambda store: store.expire(now, is_dead))
@@ -245,7 +266,9 @@ class Books:
             raise LedgerError(f"{fault} (asked a moment ago)") from fault
 
     def _show(self, buckets: Sequence[Bucket]) -> None:
-        """Called before buckets are first booked in."""
+        """Called before buckets are booked in."""
+        for bucket in buckets:
+            bucket.open()
 
 
 def _nothing(_buckets: Sequence[Bucket], _now: int) -> None:
@@ -272,3 +295,7 @@ def _release(hold: str, now: int, store: BudgetStore) -> None:
 
 def _book(booking: str, draws: Sequence[Draw], calls: int, now: int, store: BudgetStore) -> None:
     store.book(booking, draws, calls=calls, now=now)
+
+
+def _end(budget: str, now: int, store: BudgetStore) -> None:
+    store.end(budget, now)

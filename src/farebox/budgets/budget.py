@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar, get_args
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeVar, get_args
+
+import msgspec
 
 from farebox.budgets.account import Account
 from farebox.budgets.gate import Gate
@@ -20,6 +22,16 @@ Bound = Amount | Callable[[CallRequest], Amount | None]
 """Dollars that one attempt of a call can cost at most, as the user states them; a function may answer None: it does not know."""
 F = TypeVar("F", bound=Callable[..., Any])
 _LONGEST_WAIT = 86_400.0
+
+
+class Stand(msgspec.Struct, frozen=True, gc=False):
+    """Nano-dollars that are spent and held."""
+
+    spent: int
+    held: int
+
+
+NOTHING: Final = Stand(0, 0)
 
 
 class Budget(Scoping):
@@ -82,6 +94,7 @@ class Budget(Scoping):
             "bound": bound,
             "on_exceeded": on_exceeded,
         }
+        self._limit, self._task_limits = limit, tasks
         self._gate = gate
         self._on_exceeded = on_exceeded
         self._chain: tuple[Budget, ...] = (self,)
@@ -91,11 +104,16 @@ class Budget(Scoping):
 
     def open(self, *, attribution: context.Attribution | None = None) -> Scope:
         """Enter a scope that this budget binds; `context.leave` ends it."""
-        if any(budget is self for budget in context.current().budgets):
+        if any(budget.id == self.id for budget in context.current().budgets):
             return context.enter(attribution=attribution)  # inside itself already: its money must not count twice
         scope = context.enter(attribution=attribution, budget=self)
         self._chain = scope.budgets
         return scope
+
+    @property
+    def id(self) -> object:
+        """What tells it from other budgets."""
+        return id(self)
 
     def _open(self) -> Scope:
         return self.open()
@@ -108,41 +126,48 @@ class Budget(Scoping):
     @property
     def total_limit(self) -> Money | None:
         """The limit in dollars, or None when there is none."""
-        return None if self.account.limit is None else Money.from_nano(self.account.limit)
+        return None if self._limit is None else Money.from_nano(self._limit)
 
     @property
     def total_spent(self) -> Money:
         """Dollars that settled calls and charges have cost."""
-        return Money.from_nano(self._gate.read(lambda: self.account.spent))
+        return Money.from_nano(self._stand().spent)
 
     @property
     def per_task_spent(self) -> dict[str, Money]:
         """Dollars by `task_type`; tasks with a limit are there from the start."""
-        spent = self._gate.read(lambda: {task: account.spent for task, account in self.account.tasks.items()})
-        return {task: Money.from_nano(nano) for task, nano in spent.items()}
+        return {task: Money.from_nano(found.spent) for task, found in self._stand_of_tasks().items()}
 
     @property
     def reserved(self) -> Money:
         """Dollars held by calls in flight."""
-        return Money.from_nano(self._gate.read(lambda: self.account.held))
+        return Money.from_nano(self._stand().held)
 
     @property
     def remaining(self) -> Money | None:
         """Dollars that are neither spent nor held, never below 0; None without a limit."""
-        limit = self.account.limit
-        if limit is None:
+        if self._limit is None:
             return None
-        return Money.from_nano(max(0, self._gate.read(lambda: limit - self.account.spent - self.account.held)))
+        now = self._stand()
+        return Money.from_nano(max(0, self._limit - now.spent - now.held))
 
     @property
     def utilization(self) -> float:
         """Share of the limit that is spent, 1.0 being all of it; 0.0 without a limit."""
-        limit = self.account.limit
-        if limit is None:
+        if self._limit is None:
             return 0.0
-        if limit == 0:
-            return 1.0 if self.account.spent else 0.0
-        return self.account.spent / limit
+        spent = self._stand().spent
+        return spent / self._limit if self._limit else float(spent > 0)
+
+    def _stand(self) -> Stand:
+        """How the total stands now."""
+        account = self.account
+        return self._gate.read(lambda: Stand(account.spent, account.held))
+
+    def _stand_of_tasks(self) -> dict[str, Stand]:
+        """How each task stands now that has a limit, or was booked."""
+        tasks = self.account.tasks
+        return self._gate.read(lambda: {task: Stand(one.spent, one.held) for task, one in tasks.items()})
 
     @property
     def unpriced_calls(self) -> int:
@@ -163,14 +188,21 @@ class Budget(Scoping):
         task = context.current().attribution.task_type if task_type is None else task_type
         around = context.current().budgets
         chain = around[around.index(self) :] if self in around else self._chain
-        self._gate.charge(chain, parse_amount(cost, what="cost"), task)
+        amount = parse_amount(cost, what="cost")
+        buckets = [bucket for budget in chain for bucket in budget.buckets(task)]
+        self._gate.charge(
+            chain, amount, task, besides=(lambda: buckets[0].budget.take(amount, buckets)) if buckets else None
+        )
         for budget in chain:
             budget.settled()
 
     def limits(self, task_type: str | None) -> bool:
         """Whether it has a limit, for everything or for a task."""
-        task = None if task_type is None else self.account.tasks.get(task_type)
-        return self.account.limit is not None or (task is not None and task.limit is not None)
+        return self._limit is not None or task_type in self._task_limits
+
+    def buckets(self, task_type: str | None) -> Sequence[Any]:  # noqa: ARG002 - those of a shared one
+        """What a call takes from in a store; of a budget that is counted in memory: nothing."""
+        return ()
 
     def bound(self, request: CallRequest) -> int | None:
         """Nano-dollars that one attempt of a call can cost at most, as the user states it; None when they do not.
@@ -206,23 +238,28 @@ class Budget(Scoping):
         """Money was booked. A soft budget says once, for its total and for each task, that a limit is passed."""
         if self.strength != "soft":
             return
-        for task, account in [(None, self.account), *list(self.account.tasks.items())]:
-            if account.limit is None or account.spent <= account.limit or ("over", task) in self._warned:
+        limits = [(None, self._limit), *self._task_limits.items()]
+        if all(limit is None or ("over", task) in self._warned for task, limit in limits):
+            return
+        total, tasks = self._stand(), self._stand_of_tasks()
+        for task, limit in limits:
+            now = total if task is None else tasks.get(task, NOTHING)
+            if limit is None or now.spent <= limit or ("over", task) in self._warned:
                 continue
             self._warned.add(("over", task))
-            limit, spent = Money.from_nano(account.limit), Money.from_nano(account.spent)
             where = "" if task is None else f" for task {task!r}"
             error = BudgetExceeded(
-                f"soft budget {self.name or '(unnamed)'}{where} of ${limit} is passed: ${spent} spent. Calls go on.",
+                f"soft budget {self.name or '(unnamed)'}{where} of ${Money.from_nano(limit)} is passed: "
+                f"${Money.from_nano(now.spent)} spent. Calls go on.",
                 budget=self.name,
-                limit=limit,
-                spent=spent,
-                reserved=Money.from_nano(account.held),
+                limit=Money.from_nano(limit),
+                spent=Money.from_nano(now.spent),
+                reserved=Money.from_nano(now.held),
                 task_type=task,
             )
             logger.warning("%s", error)
             self.refused(error)
 
     def __repr__(self) -> str:
-        limit = "no limit" if self.account.limit is None else f"${self.total_limit}"
+        limit = "no limit" if self._limit is None else f"${self.total_limit}"
         return f"<Budget {self.name or 'unnamed'} {self.strength}: ${self.total_spent} of {limit}>"

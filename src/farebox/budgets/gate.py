@@ -192,6 +192,25 @@ class Gate:
             finally:
                 self._inside = 0
 
+    def stand_in(self, account: Account, amount: int, deadline: float, before: Waiting | None) -> Waiting:
+        """A place in the line of an account that is counted in a store, where a call did not fit.
+
+        Args:
+            account: what this process holds of it.
+            amount: nano-dollars that the call asks for.
+            deadline: `time.monotonic()` after which it waits no longer.
+            before: the place that it has now; None: none.
+        """
+        if before is not None and before.account is account:
+            self.pass_on(before)
+            return before
+        waiting = Waiting(account, amount, deadline, polls=True)
+        with self._lock:
+            account.line.append(waiting)
+        if before is not None:
+            self.leave_line(before, admitted=True)
+        return waiting
+
     def leave_line(self, waiting: Waiting, *, admitted: bool) -> None:
         """The call has gone in, or given up; whoever stands behind it may have room now."""
         with self._lock:
@@ -216,13 +235,14 @@ class Gate:
             following.wake()
         return possible
 
-    def settle(self, reservation: Reservation, actual: int | None, *, certain: bool = True) -> None:
+    def settle(self, reservation: Reservation, actual: int | None, *, certain: bool = True, sent: bool = True) -> None:
         """Replace a hold by what the call cost. Only the first time counts.
 
         Args:
             reservation: what it holds.
             actual: nano-dollars; None: nobody knows, and it is charged what it holds.
             certain: False where `actual` is an estimate, or only a part of it is known: a strict budget is charged at least what it held.
+            sent: False: the call was not sent. Nobody is woken then who waits for a store: it held nothing there.
         """
         if self._inside == threading.get_ident():
             # A finaliser has interrupted this very thread inside the gate (an abandoned stream was collected):
@@ -234,7 +254,8 @@ class Gate:
             try:
                 self._book_finished()
                 self._book(reservation, actual, certain=certain)
-                woken = [account.line[0] for account in reservation.accounts if account.line]
+                lines = [account.line for account in reservation.accounts if sent or account.limit is not None]
+                woken = [line[0] for line in lines if line]
             finally:
                 self._inside = 0
         for waiting in woken:
@@ -244,17 +265,31 @@ class Gate:
 
     def release(self, reservation: Reservation) -> None:
         """Give a hold back: nothing was sent."""
-        self.settle(reservation, 0)
+        self.settle(reservation, 0, sent=False)
 
-    def charge(self, budgets: Sequence[Holder], amount: int, task_type: str | None) -> None:
-        """Book `amount` nano-dollars at once: a reservation that settles immediately.
+    def charge(
+        self,
+        budgets: Sequence[Holder],
+        amount: int,
+        task_type: str | None,
+        *,
+        besides: Callable[[], object] | None = None,
+    ) -> None:
+        """Book `amount` nano-dollars at once: a reservation that settles immediately, once `besides` has booked it elsewhere too.
 
         Raises:
             BudgetExceeded: it does not fit; nothing is booked.
         """
+        reservation = None
         try:
             reservation = self.reserve(budgets, amount, task_type)
-        except BudgetExceeded as error:
+            if besides is not None:
+                besides()
+        except BaseException as error:
+            if reservation is not None:
+                self.release(reservation)
+            if not isinstance(error, BudgetExceeded):
+                raise
             error.holder.refused(error)
             if self.alarm is not None:
                 contained("alert", self.alarm.tell, REFUSAL, error=error)

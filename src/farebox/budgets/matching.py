@@ -69,6 +69,9 @@ class Match(msgspec.Struct, frozen=True, gc=False):
         """What it counts."""
         return self.standing.row.unit
 
+    def open(self) -> None:
+        """Its row is in force without the store."""
+
     def draw(self, amounts: Mapping[str, int], at: int, *, refusing: bool) -> Draw:
         """What a call takes of it, in the piece of a moment."""
         standing = self.standing

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from farebox.budget_settings import BudgetRow
 from farebox.budgets.memory_store import MemoryBudgetStore
+from farebox.budgets.owner import this_process
 from farebox.budgets.standing import StandingBudgets
 from farebox.budgets.store import BudgetStore
 from farebox.config import Settings
@@ -34,6 +36,7 @@ class BudgetPlace:
     Attributes:
         path: as given.
         standing: the budgets in force.
+        alone: whether they are counted in the memory of this process.
     """
 
     def __init__(
@@ -47,11 +50,12 @@ class BudgetPlace:
         self._program = program
         self._opened = opened
         self._timeout = settings.gate_timeout
+        self.alone = settings.budget_store == "memory"
         self._store: BudgetStore | None = None
-        if settings.budget_store == "memory":
+        if self.alone:
             self._store = opened(lambda: program.memory)
         rows = [*settings.budgets, *program.rows.values()]
-        self.standing = StandingBudgets(rows, store=self.store, stored=self._is_there, zone=settings.time_zone)
+        self.standing = StandingBudgets(rows, store=self.store, stored=self.is_there, zone=settings.time_zone)
 
     def store(self) -> BudgetStore:
         """Where they are counted."""
@@ -63,6 +67,11 @@ class BudgetPlace:
             for row in rows(dict(self._program.rows)):
                 self._program.rows[row.name] = row
                 self.standing.set(row)
+
+    @property
+    def address(self) -> str:
+        """Where the store is; in memory, whose."""
+        return f"the memory of process {this_process()}" if self.alone else os.path.realpath(self.path)
 
     def close(self) -> None:
         """Close the file; the next question opens it again."""
@@ -76,5 +85,6 @@ class BudgetPlace:
             self._store = SQLiteBudgetStore(self.path, busy_timeout=self._timeout)
         return self._store
 
-    def _is_there(self) -> bool:
+    def is_there(self) -> bool:
+        """Whether there is a store already."""
         return self._store is not None or self.path.exists()

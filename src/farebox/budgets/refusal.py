@@ -70,7 +70,7 @@ def refusal(standing: Standing, draw: Draw, denied: Denied) -> BudgetExceeded:
 
 def cannot_pay(budget: Holder, account: Account, amount: int, ceiling: int, task_type: str | None) -> BudgetExceeded:
     """The error for a call that does not fit into a request budget, or its limit for a task."""
-    of_task = account is not budget.account
+    of_task = task_type is not None and account is not budget.account
     limit, spent, held = (Money.from_nano(value) for value in (account.limit or 0, account.spent, account.held))
     asked = Money.from_nano(ceiling if account.strict else amount)
     whose = f"budget {budget.name!r}" if budget.name else "the budget"
@@ -86,6 +86,17 @@ def cannot_pay(budget: Holder, account: Account, amount: int, ceiling: int, task
         asked=asked,
         task_type=task_type if of_task else None,
         strength="strict" if account.strict else "hard",
+        holder=budget,
+    )
+
+
+def closed(budget: Holder) -> BudgetExceeded:
+    """The error for a shared budget of which nothing can be held any more."""
+    return BudgetExceeded(
+        f"shared budget {budget.name or '(unnamed)'} has ended: the process that made it has left its `with` or ended itself, "
+        "or its store was removed. Nothing was sent.",
+        budget=budget.name,
+        strength=budget.strength,
         holder=budget,
     )
 

@@ -90,6 +90,7 @@ class StandingBudgets(Books):
 
     def _show(self, buckets: Sequence[Bucket]) -> None:
         """Write rows of this program down when they are first used, so that `farebox budgets` can show them."""
+        super()._show(buckets)
         for match in buckets:
             if isinstance(match, Match) and self._shown.get(match.name) is not match.standing.row:
                 row = self._shown[match.name] = match.standing.row

@@ -12,10 +12,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-CEILING: Final = "ceiling"
-"""Nano-dollars of a strict budget: what a call can cost at most is held, and charged where the outcome is not certain."""
-
-UNITS: Final = ("usd", "tokens", "calls", CEILING)
+UNITS: Final = ("usd", "tokens", "calls")
 """What is counted: nano-dollars, tokens, calls."""
 
 LARGEST: Final = 2**57

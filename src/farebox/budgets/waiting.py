@@ -15,6 +15,10 @@ from typing import Any, Final
 _SLICE: Final = 0.5
 """Seconds after which a waiter looks again although nobody woke it: for holds that end in another process, or by a fault."""
 
+_POLL: Final = 0.005
+"""Seconds after which it looks into a store the first time, and by how much longer it waits each time: up to `_SLICE`."""
+_GROWTH: Final = 1.5
+
 
 def owner() -> int:
     """Who holds and who waits: the running task, else the thread."""
@@ -38,15 +42,17 @@ class Waiting:
         account: what is full.
         amount: nano-dollars that the call asks for.
         deadline: `time.monotonic()` after which it waits no longer.
+        polls: whether the account is counted in a store, where other processes settle and wake nobody here.
 
     Attributes:
         impossible: why it cannot wait although it might, or "".
     """
 
-    def __init__(self, account: Any, amount: int, deadline: float) -> None:
+    def __init__(self, account: Any, amount: int, deadline: float, *, polls: bool = False) -> None:
         self.account = account
         self.amount = amount
         self.deadline = deadline
+        self._first = self._slice = _POLL if polls else _SLICE
         self.impossible = ""
         self._woken = threading.Event()
         self._waker: Any = None
@@ -72,8 +78,13 @@ class Waiting:
                 "a synchronous client inside a coroutine cannot wait: the calls in flight could not settle meanwhile"
             )
             return
-        self._woken.wait(max(0.0, min(_SLICE, self.deadline - time.monotonic())))
+        self._woken.wait(self._turn())
         self._woken.clear()
+
+    def _turn(self) -> float:
+        """Seconds to wait now: each time a little longer, and from the beginning again once something has settled here."""
+        self._slice = self._first if self._woken.is_set() else min(_SLICE, self._slice * _GROWTH)
+        return max(0.0, min(self._slice, self.deadline - time.monotonic()))
 
     async def pause(self) -> None:
         """Wait in this task until something settles, or the time is up."""
@@ -81,6 +92,8 @@ class Waiting:
         self._waker = (asyncio.get_running_loop(), event)
         if not self._woken.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(event.wait(), max(0.0, min(_SLICE, self.deadline - time.monotonic())))
+                await asyncio.wait_for(event.wait(), self._turn())
+        else:
+            await asyncio.sleep(0)
         self._waker = None
         self._woken.clear()

@@ -92,8 +92,7 @@ class PaidCall:
         if refusal is not None:
             self._meter.refuse(self, refusal)
             raise refusal
-        self._reserve_standing()
-        return True
+        return self._reserve_standing(None)
 
     def _ask(self, *, last: bool) -> BudgetExceeded | None:
         """Ask the request budgets. Returns their refusal.
@@ -127,18 +126,35 @@ class PaidCall:
                 refusal.args = (f"{refusal.reason} It could not wait: {waiting.impossible}.",)
             self._meter.refuse(self, refusal)
             raise refusal
+        if not self._reserve_standing(waiting):
+            return False
         self.waiting = None
         self._meter.holding.gate.leave_line(waiting, admitted=True)
-        self._reserve_standing()
         self._meter.admit(self)
         return True
 
-    def _reserve_standing(self) -> None:
+    def _reserve_standing(self, before: Waiting | None, *, last: bool = False) -> bool:
+        """Ask the store. Returns whether it holds the call's money; False: the call stands in the line of a shared budget.
+
+        Args:
+            before: the place in a line that it has.
+            last: whether strict budgets have lowered the cap already, as far as they may.
+        """
         try:
             self._meter.holding.reserve_standing(self)
         except BudgetExceeded as refusal:
+            self.waiting = self._meter.holding.line_up_shared(self, refusal, before)
+            if self.waiting is not None:
+                return False
+            if self.strict and not last and self._meter.holding.waits(self) and self._ask(last=True) is None:
+                return self._reserve_standing(before, last=True)
+            if before is not None:
+                self._meter.holding.gate.leave_line(before, admitted=False)
+                if before.impossible:
+                    refusal.args = (f"{refusal.reason} It could not wait: {before.impossible}.",)
             self._meter.refuse(self, refusal)
             raise
+        return True
 
     @property
     def limits(self) -> Limits | None:

@@ -7,7 +7,9 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from farebox.billing import FAULT, Biller, Quote
+from farebox.budgets.books import Bucket
 from farebox.budgets.gate import Gate, Reservation
+from farebox.budgets.shared import SharedBudget
 from farebox.budgets.standing import StandingBudgets
 from farebox.budgets.waiting import Waiting
 from farebox.core import semconv
@@ -83,7 +85,7 @@ class Holding:
         Raises:
             BudgetExceeded: a standing budget cannot pay for it.
         """
-        if not self.standing.concern(call.started_at):
+        if not (call.budgets or self.standing.concern(call.started_at)):
             return
         try:
             call.hold = attempt(self._reserve_standing, call, on_error=functools.partial(self._failed, call))
@@ -113,6 +115,23 @@ class Holding:
         task = call.scope.attribution.task_type
         least = plan.least if plan is not None and bounded else None
         return self.gate.line_up(call.budgets, expected or 0, task, patience=patience, ceiling=least)
+
+    def line_up_shared(self, call: PaidCall, refusal: BudgetExceeded, before: Waiting | None) -> Waiting | None:
+        """A place in the line of a shared budget, where it refused a call only because of calls in flight of others.
+
+        Args:
+            call: what is to be sent.
+            refusal: of the store.
+            before: the place in a line that it has, or had until now; None: it has not waited.
+        """
+        budget = refusal.holder
+        if not call.request.waits or not isinstance(budget, SharedBudget) or not budget.may_fit(refusal):
+            return None
+        if before is not None and before.over:
+            return None
+        deadline = time.monotonic() + max(each.wait for each in call.budgets) if before is None else before.deadline
+        asked = Money(refusal.asked or 0).to_nano()
+        return self.gate.stand_in(budget.account, asked, deadline, before)
 
     def release(self, call: PaidCall) -> None:
         """Give everything back: nothing is sent."""
@@ -166,7 +185,7 @@ class Holding:
 
     def _reserve_standing(self, call: PaidCall) -> str | None:
         now = time.time_ns()
-        matches = self.standing.matching(call.request, call.scope.attribution, now)
+        matches = self._buckets(call, now)
         if not matches:
             return None
         if call.request.begun:
@@ -175,7 +194,7 @@ class Holding:
         nano = self.known_cost(call)
         for match in matches:
             if nano is None and match.bounds_money:
-                raise _unpriced(call, match.standing.name, Money.from_nano(match.limit))
+                raise _unpriced(call, match.name, Money.from_nano(match.limit or 0))
         forecast = call.forecast
         tokens = 0 if forecast is None else forecast.input_tokens + forecast.output_tokens
         expected = {"usd": nano or 0, "tokens": tokens, "calls": 1}
@@ -185,6 +204,14 @@ class Holding:
         else:
             self.standing.reserve(call.id, matches, expected, now=now)
         return call.id
+
+    def _buckets(self, call: PaidCall, now: int) -> list[Bucket]:
+        """Where a call is counted in the store: shared budgets, innermost first, then the standing ones that it falls under."""
+        task = call.scope.attribution.task_type
+        found: list[Bucket] = [bucket for budget in call.budgets for bucket in budget.buckets(task)]
+        if self.standing.concern(now):
+            found += self.standing.matching(call.request, call.scope.attribution, now)
+        return found
 
     def _failed(self, call: PaidCall, error: Exception) -> None:
         if isinstance(error, BudgetExceeded):
@@ -214,10 +241,11 @@ class Holding:
 
     def settle(self, call: PaidCall, cost: Quote, usage: Usage | None) -> None:
         """Replace what the call holds by what it cost."""
-        if call.reservation is not None:
-            contained("budget gate", self._settle, call, call.reservation, cost, usage)
+        # The store first: whoever the gate wakes may look into it.
         if call.hold is not None:
             contained("standing budgets", self._settle_standing, call, call.hold, cost, usage)
+        if call.reservation is not None:
+            contained("budget gate", self._settle, call, call.reservation, cost, usage)
 
     def charge(self, call: PaidCall, cost: Quote, usage: Usage | None) -> None:
         """Charge the request budgets around a call that was paid already: they cannot refuse any more."""
@@ -259,9 +287,7 @@ class Holding:
 
     def _charge_standing(self, call: PaidCall, cost: Quote, usage: Usage | None, tokens: int, calls: int) -> None:
         now = time.time_ns()
-        if not self.standing.concern(now):
-            return
-        matches = self.standing.matching(call.request, call.scope.attribution, now)
+        matches = self._buckets(call, now)
         if matches:
             amounts = {"usd": self._booked(cost[0], usage, 0) or 0, "tokens": tokens, "calls": calls}
             self.standing.charge(new_id(now), matches, amounts, calls=calls, at=call.started_at)
