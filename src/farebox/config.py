@@ -18,6 +18,7 @@ from farebox.core.guard import logger
 from farebox.core.money import Money, parse_amount
 from farebox.core.windows import zone_named
 from farebox.price_settings import PriceSettings, parse_prices, parse_rates
+from farebox.reconcile_settings import ReconcileSettings, parse_reconcile
 from farebox.tier_settings import Tier, parse_tiers
 
 Durability = Literal["process", "system", "memory"]
@@ -71,6 +72,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     prices: PriceSettings | None = None
     """Own rates, discounts, free models, Azure deployments, and where the price book is from; see `price_settings`."""
+
+    reconcile: ReconcileSettings | None = None
+    """Where providers' bills are from, and when a day of them is final; see `reconcile_settings`."""
 
     tiers: dict[str, Tier] | None = None
     """Limits of request budgets by name, for `track_budget(tier=...)`; see `tier_settings`."""
@@ -210,6 +214,7 @@ PARSERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "gate_timeout": _seconds,
     "on_unpriced": _on_unpriced,
     "prices": parse_prices,
+    "reconcile": parse_reconcile,
     "tiers": parse_tiers,
     "budgets": parse_budgets,
     "budget_store": _one_of(get_args(BudgetStoreKind)),

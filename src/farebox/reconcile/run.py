@@ -1,0 +1,141 @@
+"""Reconciles: fetches statements, compares each day with the ledger, and keeps what came out. Imports core, ledger and its neighbours here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from farebox.core.ports import Ledger
+from farebox.reconcile import days
+from farebox.reconcile.compare import compare
+from farebox.reconcile.fetch import Horizon, fetch
+from farebox.reconcile.metered import DayOfCalls
+from farebox.reconcile.outcome import DayResult
+from farebox.reconcile.pages import Clock, StatementError
+from farebox.reconcile.readers import READERS, Reader
+from farebox.reconcile.statement import Coverage, Dimensions, Statement
+from farebox.reconcile.store import StatementStore, statements_path
+from farebox.reconcile.tail import last_calls
+from farebox.reconcile.working import Facts
+from farebox.reconcile_settings import BillSource, ReconcileSettings
+
+DEFAULT_DAYS: Final = 7
+"""Days that are looked at where nobody says how many."""
+
+
+class Reconciliation(msgspec.Struct, frozen=True):
+    """What a run found.
+
+    Attributes:
+        results: each provider's days, in order.
+        gaps: what could not be had, in sentences.
+    """
+
+    results: tuple[DayResult, ...]
+    gaps: tuple[str, ...]
+
+
+def reconcile(
+    ledger: Ledger,
+    path: Path,
+    *,
+    settings: ReconcileSettings | None = None,
+    providers: Sequence[str] = (),
+    since: str | None = None,
+    until: str | None = None,
+    again: bool = False,
+    clock: Clock | None = None,
+) -> Reconciliation:
+    """Compare bills with a ledger, day by day. What cannot be had is said, and computed costs stay.
+
+    Args:
+        ledger: what was metered.
+        path: the ledger's file; what is fetched and found lies beside it.
+        settings: where bills are from.
+        providers: whose; none: those that the ledger has calls of and that can be read.
+        since: first ISO day, UTC; None: a week ago.
+        until: last ISO day; None: today.
+        again: fetch days anew that are final.
+        clock: the time; for tests.
+
+    Raises:
+        ConfigurationError: a provider's bill is not known, or a setting cannot be used.
+        LedgerError: the file cannot be used.
+    """
+    settings = settings or ReconcileSettings()
+    clock = clock or Clock()
+    today = days.day_of(int(clock.now() * days.NANO))
+    wanted = days.span(since or days.after(today, 1 - DEFAULT_DAYS), min(until or today, today))
+    results: list[DayResult] = []
+    gaps: list[str] = []
+    with StatementStore(statements_path(path)) as store:
+        for provider in providers or _metered_providers(ledger, settings, wanted):
+            own = Clock(clock.now, clock.sleep)
+            one = _Provider(ledger, provider, settings, store, own)
+            found, missing = one.days(wanted, again=again)
+            store.write(found, int(clock.now() * days.NANO))
+            store.note(provider, missing, int(clock.now() * days.NANO))
+            results += found
+            gaps += missing
+    return Reconciliation(tuple(results), tuple(gaps))
+
+
+def _metered_providers(ledger: Ledger, settings: ReconcileSettings, wanted: Sequence[str]) -> list[str]:
+    if not wanted:
+        return []
+    since, until = days.start_ns(wanted[0]), days.start_ns(days.after(wanted[-1]))
+    metered_here = {row["provider"] for row in ledger.by("provider", since=since, until=until)}
+    readable = {name for name in READERS if name != "table"} & metered_here
+    return sorted(readable | set(settings.sources))
+
+
+class _Provider:
+    """One provider's days."""
+
+    def __init__(
+        self, ledger: Ledger, provider: str, settings: ReconcileSettings, store: StatementStore, clock: Clock
+    ) -> None:
+        self._ledger = ledger
+        self._provider = provider
+        self._source = settings.sources.get(provider, BillSource())
+        self._store = store
+        self._horizon = Horizon(settings.grace_hours * 3600.0, clock)
+
+    def days(self, wanted: Sequence[str], *, again: bool) -> tuple[list[DayResult], list[str]]:
+        """The results, and what is missing."""
+        if not wanted:
+            return [], []
+        try:
+            statement = fetch(
+                self._provider, self._reader(), wanted, store=self._store, horizon=self._horizon, again=again
+            )
+        except StatementError as error:
+            statement = Statement(provider=self._provider, source="", dimensions=Dimensions())
+            statement.gaps.append(f"{self._provider}: {error}")
+        return [self._day(day, statement) for day in wanted], statement.gaps
+
+    def _reader(self) -> Reader:
+        name = "table" if self._source.columns is not None else self._provider
+        reader: Reader = READERS[name](self._provider, self._source, self._horizon.clock)
+        return reader
+
+    def _day(self, day: str, statement: Statement) -> DayResult:
+        dimensions = statement.dimensions
+        calls = DayOfCalls(self._ledger, self._provider, day, dimensions)
+        facts = Facts(
+            provider=self._provider,
+            day=day,
+            usage=tuple(line for line in statement.usage if line.day == day),
+            money=tuple(line for line in statement.money if line.day == day),
+            coverage=statement.days.get(day, Coverage(usage=False, money=False, fetched_at=0)),
+            dimensions=dimensions,
+            metered=calls.metered(),
+            is_open=self._horizon.is_open(day),
+            places=statement.places(),
+            our_keys=frozenset(self._source.our_keys),
+            tail=lambda lacking: last_calls(calls.newest_first(), lacking),
+        )
+        return compare(facts, source=statement.source)
