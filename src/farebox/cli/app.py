@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "ledger": "farebox.cli.ledger:ledger",
     "metrics": "farebox.cli.metrics:metrics",
     "prices": "farebox.cli.prices:prices",
+    "reconcile": "farebox.cli.reconcile:reconcile",
     "reprice": "farebox.cli.reprice:reprice",
     "report": "farebox.cli.report:report",
     "top": "farebox.cli.top:top",

@@ -66,7 +66,7 @@ def explain(work: Working) -> tuple[MoneyRow, ...]:
     _take_unpaid(work, unpaid)
     rounded = [group for group in groups if not _within(work, group, group.left)]
     _take_discount(work, groups, rounded)
-    _take_residency(work, rounded)
+    _take_residency(work, groups)
     for group in groups:
         _take_rate(work, group)
     for line in loose:
@@ -196,34 +196,27 @@ def _take_discount(work: Working, groups: list[Group], rounded: list[Group]) -> 
         group.left = Fraction(0)
 
 
-def _take_residency(work: Working, rounded: list[Group]) -> None:
+def _take_residency(work: Working, groups: list[Group]) -> None:
     """Surcharges that only the costs show: every line item of a model is dearer by the book's own factor."""
     by_model: dict[str, list[Group]] = defaultdict(list)
-    for group in rounded:
+    for group in groups:
         if group.about_tokens and len(group.models) == 1 and group.expected > 0:
             by_model[next(iter(group.models))].append(group)
-    for model, groups in by_model.items():
+    for model, theirs in by_model.items():
         share = cells.residency_share(work.facts.provider, model, work.facts.day) - 1
-        plain = _paid_as_listed(work, model, groups)
-        fits = [group for group in groups if _within(work, group, group.left - group.expected * share)]
-        if share <= 0 or not fits or plain:
+        dearer = [group for group in theirs if _within(work, group, group.left - group.expected * share)]
+        told = [group for group in dearer if not _within(work, group, group.left)]
+        listed = [group for group in theirs if group not in dearer and _within(work, group, group.left)]
+        # One line item at its listed rate, and there is no surcharge on the model; what rounding hides says neither.
+        if share <= 0 or not told or listed:
             continue
-        for group in groups:
+        for group in theirs:
             work.blame(
                 Cause(kind=outcome.RESIDENCY, amount=_NOTHING, model=model, what=f"{float(share):.0%}"),
                 group.expected * share,
             )
             group.left -= group.expected * share
             group.expected *= 1 + share
-
-
-def _paid_as_listed(work: Working, model: str, dearer: list[Group]) -> bool:
-    """Whether a line item of the model costs what the book says: then no surcharge lies on all of them."""
-    known = {where for group in dearer for where in group.cells}
-    rest = [
-        where for where, found in work.expected.items() if where.model == model and found.cost and where not in known
-    ]
-    return any(is_token(where.unit) and where.tier not in work.facts.dimensions.commitments for where in rest)
 
 
 def _take_rate(work: Working, group: Group) -> None:

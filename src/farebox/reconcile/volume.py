@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import combinations
-from typing import Final
+from typing import Final, TypeAlias
 
 from farebox.reconcile import outcome
 from farebox.reconcile.cells import ESTIMATED_UNIT, Cell
@@ -16,6 +17,9 @@ from farebox.reconcile.working import NANO, Quantities, Working, is_token
 _KEYS: Final = 12
 """Keys among which every choice is tried."""
 _NOBODY: Final = "(no key)"
+
+Kind: TypeAlias = tuple[str, str]
+"""Model and unit."""
 
 
 def explain(work: Working) -> None:
@@ -74,37 +78,40 @@ def _others(work: Working, billed: dict[str, Quantities]) -> list[str]:
         return [key for key in billed if key not in work.facts.our_keys]
     if len(billed) < 2:
         return []
-    ours = {where: found.quantity for where, found in work.expected.items() if found.quantity}
-    total: Quantities = defaultdict(int)
-    for quantities in billed.values():
-        for where, number in quantities.items():
-            total[where] += number
-    surplus = {where: number - ours.get(where, 0) for where, number in total.items()}
-    able = [
-        key
-        for key, quantities in billed.items()
-        if all(number <= surplus[where] for where, number in quantities.items())
-    ]
+    by_key = {key: _over_tiers(quantities) for key, quantities in billed.items()}
+    surplus: Counter[Kind] = Counter()
+    for used in by_key.values():
+        surplus.update(used)
+    surplus.subtract(_over_tiers({where: found.quantity for where, found in work.expected.items()}))
+    able = sorted(key for key, used in by_key.items() if all(number <= surplus[at] for at, number in used.items()))
     if len(able) > _KEYS:
         return []
     # The most of the surplus, by the fewest keys; what is left of it is another program with a key of ours.
-    best: tuple[int, int, tuple[str, ...]] = (sum(map(max, surplus.values(), [0] * len(surplus))), 0, ())
+    best = _left(surplus, [])
+    chosen: tuple[str, ...] = ()
     for size in range(1, len(able) + 1):
-        for chosen in combinations(sorted(able), size):
-            left = _left(surplus, [billed[key] for key in chosen])
-            if left is not None and left < best[0]:
-                best = (left, size, chosen)
-    return list(best[2]) if len(best[2]) < len(billed) or not ours else []
+        for keys in combinations(able, size):
+            left = _left(surplus, [by_key[key] for key in keys])
+            if left is not None and (best is None or left < best):
+                best, chosen = left, keys
+    return list(chosen)
 
 
-def _left(surplus: Quantities, taken: list[Quantities]) -> int | None:
-    """Tokens of the surplus that remain; None where more is taken than there is."""
-    rest = dict(surplus)
-    for quantities in taken:
-        for where, number in quantities.items():
-            rest[where] -= number
-            if rest[where] < 0:
-                return None
+def _over_tiers(quantities: Mapping[Cell, int]) -> Counter[Kind]:
+    """By model and unit: what is billed at another tier is nobody else's for it."""
+    found: Counter[Kind] = Counter()
+    for where, number in quantities.items():
+        found[where.model, where.unit] += number
+    return found
+
+
+def _left(surplus: Counter[Kind], taken: list[Counter[Kind]]) -> int | None:
+    """How much of the surplus remains; None where more is taken than there is."""
+    rest = surplus.copy()
+    for used in taken:
+        rest.subtract(used)
+        if any(rest[at] < 0 for at in used):
+            return None
     return sum(max(0, number) for number in rest.values())
 
 

@@ -119,8 +119,11 @@ class Working:
         return position.cost / position.quantity
 
     def meters(self, where: Cell) -> bool:
-        """Whether the ledger has any of a cell."""
-        return any(self.folded(known) == where and found.quantity for known, found in self.facts.metered.cells.items())
+        """Whether the ledger has any of a model's unit, at whatever tier."""
+        return any(
+            found.quantity and (known.model, known.unit) == (where.model, where.unit)
+            for known, found in self.facts.metered.cells.items()
+        )
 
     # --- causes
 

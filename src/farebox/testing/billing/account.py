@@ -1,4 +1,4 @@
-"""The provider's own books: traffic, changes, and what they add up to by day. Imports testing and the standard library."""
+"""The provider's own books: traffic, changes, and what they add up to by day. Imports core.semconv and testing."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from typing import Final, NamedTuple
 
+from farebox.core import semconv
 from farebox.testing.billing.causes import BilledOtherwise, Change, Credit, Injected, Late, OtherCalls, OtherRate
 from farebox.testing.billing.traffic import Used
 
 _WIDE: Final = Context(prec=60)
 _PREPAID: Final = {"anthropic": "priority", "openai": "scale"}
-"""Tiers that are paid for by commitment: no money of them is in the costs."""
+"""Tiers whose tokens are paid for by commitment: no money of them is in the costs."""
 
 
 class Charge(NamedTuple):
@@ -47,15 +48,17 @@ class Account:
 
     def __init__(self) -> None:
         self._used: list[Used] = []
+        self._days: dict[tuple[str, str], list[Used]] | None = None
         self._rates: list[OtherRate] = []
         self._late: list[Late] = []
         self.credits: list[Credit] = []
         self._places: dict[str, int] = {}
-        self._cost: dict[int, list[tuple[str, Fraction]]] = {}
+        self._priced: dict[int, tuple[Used, tuple[tuple[str, Fraction], ...]]] = {}
 
     def add(self, used: Iterable[Used]) -> None:
         """Bill calls."""
         self._used.extend(used)
+        self._days = None
 
     def catch_up(self) -> None:
         """Let everything that was late be there."""
@@ -80,6 +83,7 @@ class Account:
         if isinstance(change, OtherCalls):
             self.add(replace(used, key=change.key) for used in change.used)
         elif isinstance(change, BilledOtherwise):
+            self._days = None
             self._used = [_otherwise(used, change) if change.chosen(used) else used for used in self._used]
         elif isinstance(change, OtherRate):
             self._rates.append(change)
@@ -92,11 +96,14 @@ class Account:
 
     def calls(self, provider: str, day: str) -> list[Used]:
         """The calls of a day that the statement has."""
-        return [
-            used
-            for used in self._used
-            if used.provider == provider and day_of(used.at_ns) == day and not self._hidden(used)
-        ]
+        return [used for used in self._by_day().get((provider, day), []) if not self._hidden(used)]
+
+    def _by_day(self) -> dict[tuple[str, str], list[Used]]:
+        if self._days is None:
+            self._days = defaultdict(list)
+            for used in self._used:
+                self._days[used.provider, day_of(used.at_ns)].append(used)
+        return self._days
 
     def money(self, provider: str, day: str, by: Callable[[Charge], Charge] = lambda charge: charge) -> list[Line]:
         """The lines of money of a day.
@@ -109,13 +116,21 @@ class Account:
         amounts: dict[Charge, Fraction] = defaultdict(Fraction)
         quantities: dict[Charge, int] = defaultdict(int)
         for used in self.calls(provider, day):
-            if used.tier == _PREPAID.get(provider):
-                continue
-            for unit, cost in used.costs():
+            prepaid = used.tier is not None and used.tier == _PREPAID.get(provider)
+            for unit, cost in self._costs(used):
+                if prepaid and unit in semconv.TOKEN_UNITS:
+                    continue
                 charge = by(Charge(used.model, unit, used.tier, used.batch, used.geo))
                 amounts[charge] += cost * self._factor(used, unit, day)
                 quantities[charge] += used.units.get(unit, 0)
         return [Line(charge, quantities[charge], self._rounded(provider, amount)) for charge, amount in amounts.items()]
+
+    def _costs(self, used: Used) -> tuple[tuple[str, Fraction], ...]:
+        """Priced once; the use is kept beside its price, so that its identity stays its own."""
+        known = self._priced.get(id(used))
+        if known is None:
+            known = self._priced[id(used)] = (used, tuple(used.costs()))
+        return known[1]
 
     def _factor(self, used: Used, unit: str, day: str) -> Fraction:
         factor = Fraction(1)
@@ -136,7 +151,7 @@ class Account:
 
     def _totals(self) -> dict[tuple[str, str], Fraction]:
         totals: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
-        for provider, day in {(used.provider, day_of(used.at_ns)) for used in self._used}:
+        for provider, day in self._by_day():
             for line in self.money(provider, day, by=GROUPED.get(provider, _same)):
                 totals[provider, day] += Fraction(line.amount)
         for credit in self.credits:

@@ -59,7 +59,7 @@ class FakeBilling:
 
     def start(self) -> Self:
         """Listen on a free port; `with` does it."""
-        self._server = BillingServer(self.answer, lambda: self.now())
+        self._server = BillingServer(self.answer, lambda: self.now())  # noqa: PLW0108 - a test may set another clock
         self._server.start()
         return self
 
