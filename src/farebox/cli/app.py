@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "calls": "farebox.cli.calls:calls",
     "completion": "farebox.cli.completion:completion",
     "cost": "farebox.cli.cost:cost",
+    "dashboard": "farebox.cli.dashboard:dashboard",
     "demo": "farebox.cli.demo:demo",
     "doctor": "farebox.cli.doctor:doctor",
     "export": "farebox.cli.export:export",

@@ -140,8 +140,8 @@ class Cursor(msgspec.Struct, frozen=True):
             ConfigurationError: it wrote no such text.
         """
         moment, mark, name = text.partition("/")
-        if mark and moment.lstrip("-").isdecimal():
-            return cls(int(moment), name)
+        if mark and moment.removeprefix("-").isdecimal() and len(moment) <= 20 and -(2**63) < int(moment) + 1 < 2**63:
+            return cls(int(moment), name)  # what 64 bits hold, as stores do
         raise ConfigurationError(f"{text!r} is no cursor: give the one that came with the last page")
 
     def __str__(self) -> str:

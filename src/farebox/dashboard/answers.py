@@ -1,0 +1,68 @@
+"""Panels' answers, each computed once for all tabs that ask the same of the same version of the ledger. Imports core and the dashboard's parts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from typing import Final
+
+from farebox.dashboard.panels import panel_named
+from farebox.dashboard.pulse import Pulse
+from farebox.dashboard.question import Question
+from farebox.dashboard.sources import Sources
+from farebox.reports.report import Table
+
+KEPT: Final = 256
+"""Answers that are kept at most: a dashboard asks ten questions, a filter more."""
+
+FRESH: Final = 10.0
+"""Seconds for which an answer holds while the ledger does not change: ranges move on with the clock."""
+
+
+class _Answer:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.version = -1
+        self.made = 0.0
+        self.table: Table | None = None
+
+
+class Answers:
+    """Tables by panel and question.
+
+    Args:
+        sources: what panels read.
+        pulse: tells whether an answer still holds.
+    """
+
+    def __init__(self, sources: Sources, pulse: Pulse) -> None:
+        self._sources = sources
+        self._pulse = pulse
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, Question], _Answer] = OrderedDict()
+
+    def table(self, panel: str, asked: Question) -> Table:
+        """The panel's answer.
+
+        Raises:
+            ConfigurationError: there is no such panel, or it cannot answer this question.
+            LedgerError: the ledger cannot be read.
+        """
+        compute = panel_named(panel)
+        answer = self._place(panel, asked)
+        with answer.lock:
+            version = self._pulse.version()
+            now = time.monotonic()
+            if answer.table is None or answer.version != version or now - answer.made > FRESH:
+                table: Table = compute(self._sources, asked)
+                answer.table, answer.version, answer.made = table, version, now
+            return answer.table
+
+    def _place(self, panel: str, asked: Question) -> _Answer:
+        with self._lock:
+            answer = self._kept.setdefault((panel, asked), _Answer())
+            self._kept.move_to_end((panel, asked))
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+            return answer

@@ -1,0 +1,66 @@
+"""The row of figures on top: this period, and as much of the one before. Imports core, reports and the dashboard's parts."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from farebox.core.ports import Ledger
+from farebox.dashboard.period import iso
+from farebox.dashboard.question import Question
+from farebox.dashboard.sources import Sources
+from farebox.reports.groups import cost_of, grouped, ratio, summed
+from farebox.reports.report import Cell, Column, Table
+from farebox.reports.scope import Scope
+
+_COUNTS: Final = ("calls", "errors", "refused", "lost", "unpriced", "partial", "estimated")
+_TOKENS: Final = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
+_PERCENTS: Final = (50, 95)
+
+_COLUMNS: Final = (
+    Column("period", "period"),
+    Column("since", "from", "time"),
+    Column("until", "until", "time"),
+    Column("cost", "cost", "money"),
+    *(Column(name, name, "count") for name in _COUNTS),
+    *(Column(name, name.replace("_", " "), "count") for name in _TOKENS),
+    Column("cached", "cached", "percent"),
+    Column("error_rate", "errors a call", "percent"),
+    *(Column(f"p{percent}_ns", f"p{percent}", "duration") for percent in _PERCENTS),
+    *(Column(f"first_chunk_p{percent}_ns", f"first chunk p{percent}", "duration") for percent in _PERCENTS),
+)
+
+
+def totals(sources: Sources, asked: Question) -> Table:
+    """Sums of the period ("this") and of the same share of the period before ("before")."""
+    ledger, zone = sources.ledger, ZoneInfo(asked.zone)
+    times = asked.period(ledger, sources.clock())
+    spans = {"this": (times.since, times.until), "before": times.before}
+    rows = tuple(
+        (name, iso(since, zone), iso(until, zone), *_row(ledger, since, until, asked.filters))
+        for name, (since, until) in spans.items()
+    )
+    return Table(title="Totals", columns=_COLUMNS, rows=rows)
+
+
+def _row(ledger: Ledger, since: int, until: int, where: dict[str, str | None]) -> list[Cell]:
+    total = summed(grouped(ledger, (), Scope(since, until, where)))
+    return [
+        cost_of(total),
+        *(total[name] for name in (*_COUNTS, *_TOKENS)),
+        ratio(total["cache_read_tokens"], total["input_tokens"]),
+        ratio(total["errors"], total["calls"]),
+        *(
+            cell
+            for span in ("duration", "first_chunk")
+            for cell in durations(ledger, span, _PERCENTS, since=since, until=until, where=where)
+        ),
+    ]
+
+
+def durations(ledger: Ledger, span: str, percents: tuple[int, ...], **window: Any) -> list[int | None]:
+    """Percentiles in nanoseconds; None where nothing was timed."""
+    found = ledger.percentiles(percents=percents, span=span, **window)
+    if not found or not found[0].calls:
+        return [None] * len(percents)
+    return [found[0].percentiles[percent] for percent in percents]

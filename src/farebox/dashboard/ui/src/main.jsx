@@ -1,0 +1,19 @@
+// Starts the page: theme first, so that it does not flash; then what the server says of itself; then everything.
+
+import "./style.css";
+import { render } from "preact";
+import { App } from "./app.jsx";
+import { start } from "./live.js";
+import { applyTheme } from "./parts/controls.jsx";
+
+applyTheme();
+
+const place = document.getElementById("app");
+const about = await fetch("api/about").then((response) => (response.ok ? response.json() : null)).catch(() => null);
+
+if (about) {
+  start();
+  render(<App about={about} />, place);
+} else {
+  render(<p class="problem" role="alert">The dashboard does not let this page in. Open the address that farebox dashboard printed again.</p>, place);
+}

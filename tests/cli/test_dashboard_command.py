@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from farebox.dashboard import build
+
+
+@pytest.fixture
+def started(written):
+    """The command as a person runs it, on a port that is free; gives the address that it prints."""
+    command = [sys.executable, "-m", "farebox", "dashboard", "--ledger", os.fspath(written), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process.stdout.readline().strip(), process
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(10)
+
+
+def test_it_prints_the_address_with_its_token_and_answers_there(started):
+    address, process = started
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{32}", address)
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with opener.open(address.replace("/?", "/api/totals?")) as answer:
+        assert b'"calls"' in answer.read()
+        assert "token" not in answer.url
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert out == ""
+    assert address.partition("token=")[2] not in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "farebox.example"])
+def test_it_listens_to_other_machines_only_if_that_is_said(farebox_command, host):
+    done = farebox_command("dashboard", "--host", host)
+    assert done.exit_code == 2
+    assert "add --expose if that is meant" in done.stderr
+
+
+def test_a_short_token_is_refused(farebox_command):
+    done = farebox_command("dashboard", "--token", "short")
+    assert (done.exit_code, "give 16 characters or more" in done.stderr) == (2, True)
+
+
+def test_a_port_that_is_taken_is_said(farebox_command, started):
+    port = re.search(r":(\d+)/", started[0])[1]
+    done = farebox_command("dashboard", "--port", port)
+    assert done.exit_code == 1
+    assert f"cannot listen on 127.0.0.1:{port} (Address already in use): name another port" in done.stderr
+
+
+def test_without_the_extra_it_says_how_to_get_it(farebox_command, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    done = farebox_command("dashboard")
+    assert (done.exit_code, "pip install 'farebox[dashboard]'" in done.stderr) == (1, True)
+
+
+def test_the_page_is_built_by_the_command_or_it_says_why_not(farebox_command, monkeypatch, tmp_path):
+    monkeypatch.setattr(build, "BUILT", tmp_path)
+    made = []
+    monkeypatch.setattr(build, "build", lambda: made.append(1))
+    assert farebox_command("dashboard", "--build").stdout == f"The page is in {tmp_path}.\n"
+    assert made
+    monkeypatch.undo()
+    monkeypatch.setenv("PATH", "")
+    done = farebox_command("dashboard", "--build")
+    assert done.exit_code == 1
+    assert "the page was not built: Node.js and npm are not on the PATH" in done.stderr

@@ -1,0 +1,105 @@
+"""What is taken out of the dashboard: files that are safe to open, and the arithmetic of calls."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from serving import NOW
+
+NAMES = (
+    "<script>alert(1)</script>",
+    "=cmd|' /C calc'!A0",
+    "+1",
+    "@SUM(1)",
+    "-2",
+    '"><img src=x onerror=alert(1)>',
+    "a\r\nb",
+    "\u202eevil",
+    "名前",
+)
+
+
+@pytest.fixture
+def named(dashboard, write, make_event):
+    write(*(make_event(started_at=NOW, tenant_id=name, task_type=name, request_model=name) for name in NAMES))
+    return dashboard
+
+
+@pytest.mark.parametrize("panel", ["spend", "timeline", "calls", "reports/latest"])
+@pytest.mark.parametrize("by", ["tenant_id", "model"])
+def test_no_cell_of_a_spreadsheet_is_a_formula(named, panel, by):
+    answer = named.panel(panel, by=by, format="csv")
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.headers["content-disposition"] == f'attachment; filename="farebox-{panel.split("/")[-1]}.csv"'
+    rows = list(csv.reader(io.StringIO(answer.text)))
+    assert len(rows) > len(NAMES) / 2
+    for cell in (cell for row in rows for cell in row):
+        assert not cell.startswith(("=", "+", "@", "\t", "\r"))
+        assert "\r" not in cell
+        if cell.startswith("-"):
+            float(cell)
+
+
+def test_names_are_kept_as_they_are_in_json_and_found_by_filters(named):
+    rows = named.panel("spend", by="tenant_id", limit=100).rows
+    assert {row["tenant_id"] for row in rows} == set(NAMES)
+    for name in NAMES:
+        assert named.panel("totals", tenant_id=name).rows[0]["calls"] == 1
+    assert set(named.panel("values", by="tenant_id", limit=100).json["rows"][0]) <= set(NAMES)
+
+
+def test_json_is_never_taken_for_a_page(named):
+    answer = named.panel("spend", by="tenant_id")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_file_has_every_row_and_exact_money(dashboard, write, make_event):
+    write(*(make_event(started_at=NOW, tenant_id=f"t{number}", cost_nano=1) for number in range(120)))
+    page = dashboard.panel("spend", by="tenant_id")
+    assert len(page.rows) == 50
+    assert "70 more are in the totals" in page.json["notes"][-1]
+    file = json.loads(dashboard.panel("spend", by="tenant_id", format="json").text)
+    assert len(file["rows"]) == 120
+    assert {row["cost"] for row in file["rows"]} == {"0.000000001"}
+
+
+def test_a_call_is_explained_as_the_command_explains_it(dashboard, path, write, make_event):
+    from click.testing import CliRunner
+
+    from farebox.cli import main
+
+    event = make_event(
+        started_at=NOW,
+        request_model="gpt-5-mini",
+        api="chat.completions",
+        raw_usage={"prompt_tokens": 1200, "completion_tokens": 300},
+    )
+    write(event)
+    shown = dashboard.panel("explain", name=event.id)
+    printed = json.loads(
+        CliRunner().invoke(main, ["prices", "explain", event.id, "--ledger", str(path), "--json"]).stdout
+    )
+    assert shown.rows == printed["rows"]
+    assert shown.json["title"] == printed["title"]
+    assert len(shown.rows) == 2
+
+
+def test_what_is_stored_of_a_call_is_told_field_by_field(dashboard, write, make_event):
+    event = make_event(started_at=NOW, tenant_id="acme", duration_ns=1_500_000_000, tags={"team": "x"}, cost_nano=5)
+    write(event)
+    fields = {row["field"]: row["value"] for row in dashboard.panel("call", name=event.id).rows}
+    assert fields["tenant id"] == "acme"
+    assert fields["duration, seconds"] == "1.500"
+    assert fields["cost, USD"] == "0.000000005"
+    assert json.loads(fields["tags"]) == {"team": "x"}
+    assert "chain id" not in fields
+
+
+def test_a_call_that_is_not_there_is_said(dashboard):
+    for panel in ("call", "explain"):
+        answer = dashboard.panel(panel, name="nothing")
+        assert (answer.status, "has no call with the id 'nothing'" in answer.json["error"]) == (400, True)
