@@ -262,3 +262,24 @@ def test_json_counts_as_it_is_and_as_it_is_escaped():
 
     assert tool("漢" * 10) - tool("") == 3 * 6 * 10
     assert tool("x" * 10) - tool("") == 3 * 10
+
+
+def test_an_answer_that_is_handed_back_whole_may_have_empty_fields_that_no_request_has():
+    given = {"role": "assistant", "content": "hello", "refusal": None, "reasoning_details": None, "annotations": []}
+    assert isinstance(bound(chat(messages=[given])), Bound)
+    assert "'reasoning_details'" in reason(chat(messages=[{**given, "reasoning_details": []}]))
+
+
+def test_nothing_that_is_empty_at_the_top_counts():
+    assert bounded(chat(tools=None, response_format=None)) == bounded(chat())
+
+
+def test_an_image_may_be_a_mere_url_and_a_single_part_may_stand_alone():
+    assert isinstance(
+        bound(responses(input=[{"role": "user", "content": [{"type": "input_image", "image_url": "https://x"}]}])),
+        Bound,
+    )
+    alone = content(systemInstruction={"parts": {"text": "hello"}})
+    assert (
+        bounded(alone).input_tokens == bounded(content(systemInstruction={"parts": [{"text": "hello"}]})).input_tokens
+    )

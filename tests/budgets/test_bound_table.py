@@ -83,6 +83,15 @@ def test_the_page_has_the_table_as_it_is():
     assert page == bound_page.written(page, ROWS) + "\n", "run python -m farebox.budgets.bound_page docs/strict.md"
 
 
+def test_the_page_is_written_from_the_table_and_what_stands_before_stays(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"# Before\n\n{bound_page.MARK}\nold", encoding="utf-8")
+    bound_page.main(str(page))
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# Before\n")
+    assert text.partition(bound_page.MARK)[2] == PAGE.read_text(encoding="utf-8").partition(bound_page.MARK)[2]
+
+
 def test_the_programs_of_the_page_run(capsys):
     blocks = PAGE.read_text(encoding="utf-8").split("```python\n")[1:]
     assert blocks

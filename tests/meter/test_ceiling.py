@@ -135,3 +135,50 @@ def test_a_promotion_that_has_run_out_is_reckoned_with_at_the_dearest_that_the_m
     assert isinstance(found, Ceiling)
     before = min(NOW, *(rate.day_ns(one.since) for one in entry.periods if one.since is not None)) - 1
     assert found.output_rate >= book.unit_rates("openai", "gpt-5.6-sol", before)["output"]
+
+
+def test_a_deployment_whose_region_nobody_stated_is_reckoned_with_as_regional(ceilings):
+    body = {"messages": [{"role": "user", "content": "hello"}], "service_tier": "default"}
+    openai, azure = (
+        ceilings.of(CallRequest(provider, "chat", "chat.completions", "gpt-5.4", body, server_address=host), NOW)
+        for provider, host in (("openai", "api.openai.com"), ("azure", None))
+    )
+    assert isinstance(openai, Ceiling)
+    assert isinstance(azure, Ceiling)
+    assert azure.output_rate * 10 == openai.output_rate * 11
+
+
+def test_a_model_that_is_not_billed_by_tokens_of_output_has_no_ceiling_of_an_answer(ceilings):
+    found = ceilings.of(chat("text-embedding-3-small"), NOW)
+    assert isinstance(found, NoCeiling)
+    assert "no price for tokens of output" in found.reason
+
+
+def test_a_model_whose_location_nobody_stated_is_reckoned_with_as_regional(ceilings):
+    here, anywhere = (
+        ceilings.of(
+            CallRequest("google-vertex", "chat", "messages", "claude-sonnet-4-6", message().body, extra=extra), NOW
+        )
+        for extra in ({"location": "global"}, None)
+    )
+    assert isinstance(here, Ceiling)
+    assert isinstance(anywhere, Ceiling)
+    assert anywhere.output_rate > here.output_rate
+
+
+def test_a_free_model_costs_nothing_under_any_cap(ceilings, book):
+    book.set_price(provider="openai", model="gpt-4o", rates={"input": "0", "output": "0"})
+    found = ceilings.of(chat(max_tokens=1000), NOW)
+    assert isinstance(found, Ceiling)
+    assert found.nano() == 0
+    assert found.cap_within(0) == 1000
+
+
+def test_rates_are_remembered_by_what_decides_them_and_found_again_when_a_price_changes(ceilings, book):
+    first = ceilings.of(chat(max_tokens=10), NOW)
+    assert ceilings.of(chat(max_tokens=10), NOW) == first
+    book.set_price(provider="openai", model="gpt-4o", rates={"input": "1", "output": "1000"})
+    again = ceilings.of(chat(max_tokens=10), NOW)
+    assert isinstance(first, Ceiling)
+    assert isinstance(again, Ceiling)
+    assert again.nano() > first.nano()

@@ -52,6 +52,11 @@ def _source(row: Reviewed) -> str:
     return f"{where}, {row.checked}, {row.confidence}"
 
 
+def main(name: str) -> None:
+    """Write the table into the page of that name."""
+    page = Path(name)
+    page.write_text(written(page.read_text(encoding="utf-8"), table()) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
-    target.write_text(written(target.read_text(encoding="utf-8"), table()) + "\n", encoding="utf-8")
+    main(sys.argv[1])

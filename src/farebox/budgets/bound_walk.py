@@ -145,10 +145,11 @@ class Walk:
             if type(entry).__name__ in _ABSENT:
                 continue
             inner = keys.get(key)
+            if entry is None:  # an answer that is handed back has more fields than a request takes, and they are empty
+                continue
             if inner is None:
                 raise Outside(f"the key {key!r} of {_at(path)} has no proven ceiling on {self._endpoint.title}")
-            if entry is not None:
-                READERS[inner.kind](self, inner, entry, (*path, key))
+            READERS[inner.kind](self, inner, entry, (*path, key))
         for key, inner in keys.items():
             if inner.needed and item.get(key) is None:
                 raise Outside(

@@ -133,8 +133,8 @@ def _conditions(book: Book, asked: Asked, at_ns: int) -> Iterator[Conditions]:
     location, residency = asked.location, asked.residency
     if location is None and any("location" in rule.when for rule in rules):
         location = _UNKNOWN
-    regional = any("residency" in rule.when for rule in rules)
-    if regional and residency is None and asked.server_address != _GLOBAL_HOSTS.get(asked.provider):
+    known = asked.server_address is not None and asked.server_address == _GLOBAL_HOSTS.get(asked.provider)
+    if residency is None and not known and any("residency" in rule.when for rule in rules):
         residency = _UNKNOWN
     for name, geo in product(tiers, sorted(geos, key=str)):
         yield Conditions(tier=name, geo=geo, location=location, residency=residency)
