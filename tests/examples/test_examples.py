@@ -78,8 +78,20 @@ def test_recorded_calls_are_priced_by_whatever_is_known_of_them(tmp_path):
     assert lines[5] == "4 calls in the ledger"
 
 
+def test_the_bill_differs_by_what_the_ledger_cannot_know(tmp_path):
+    text = run("reconcile", tmp_path)
+    causes = dict(re.findall(r"^  (\w+) .*: ([+-][\d.]+) USD$", text, re.MULTILINE))
+    assert {name: Decimal(amount) for name, amount in causes.items()} == {
+        "not_metered": Decimal("0.0115"),
+        "credit": Decimal("-0.005"),
+    }
+    ((billed, computed),) = re.findall(r"billed \$([\d.]+), computed \$([\d.]+)", text)
+    assert Decimal(billed) - Decimal(computed) == Decimal("0.0065")
+    assert "unexplained: $0.00" in text
+
+
 def test_no_example_is_left_out():
-    tested = {"quickstart", "budget_per_request", "async_fanout", "record_call", "shared_budget"}
+    tested = {"quickstart", "budget_per_request", "async_fanout", "record_call", "shared_budget", "reconcile"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == tested
 
 

@@ -9,8 +9,8 @@ from typing import Final
 import click
 import msgspec
 
+from farebox.cli.asking import open_existing
 from farebox.cli.moments import parse_moment
-from farebox.cli.report import open_existing
 from farebox.cli.show import show
 from farebox.core.errors import ConfigurationError
 from farebox.reconcile_settings import BillSource, ReconcileSettings

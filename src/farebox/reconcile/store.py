@@ -196,3 +196,26 @@ class StatementStore:
             return []
         with self._file.use() as (connection, _):
             return connection.execute(sql, parameters).fetchall()
+
+
+def stored_results(
+    ledger: Path, *, provider: str | None = None, since: str | None = None, until: str | None = None
+) -> tuple[list[DayResult], list[str]]:
+    """What the last reconciliations of a ledger found, without fetching or reading a call: milliseconds.
+
+    Args:
+        ledger: the ledger's file.
+        provider: only its days.
+        since: first ISO day.
+        until: last ISO day.
+
+    Returns:
+        The days in order, and what could not be had. Both are empty where nothing was reconciled yet.
+
+    Raises:
+        LedgerError: the file beside the ledger cannot be read.
+    """
+    with StatementStore(statements_path(ledger), read_only=True) as store:
+        gaps = store.gaps()
+        found = store.results(provider=provider, since=since, until=until)
+    return found, [gap for name, said in gaps.items() if provider in (None, name) for gap in said]

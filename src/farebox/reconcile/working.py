@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from farebox.core import semconv
+from farebox.core.money import Money
 from farebox.pricing import rate
 from farebox.reconcile import cells, naming
 from farebox.reconcile.cells import Cell, Position
@@ -150,7 +151,7 @@ class Working:
 
 def dollars(amount: Fraction) -> Decimal:
     """Dollars to the nano-dollar, half-even."""
-    return Decimal(round(amount * NANO)).scaleb(-9, context=_WIDE)
+    return Decimal(Money.from_nano(round(amount * NANO)))
 
 
 def price_for_people(each: Fraction, unit: str) -> Decimal:
