@@ -223,10 +223,10 @@ class Told:
     def asked(self):
         return {"since": self.since, "until": self.until, "where": self.where}
 
-    def sql(self, select, rest="", **asked):
-        """Rows of a SELECT over the calls that are asked about."""
+    def sql(self, select, rest="", *, kinds=False, **asked):
+        """Rows of a SELECT over the calls that are asked about; those of a local cache only with `kinds`."""
         since, until, where = ({**self.asked, **asked}[name] for name in ("since", "until", "where"))
-        tests, values = ["1"], []
+        tests, values = ["1" if kinds else "kind <> 'cache_hit'"], []
         for test, moment in (("started_at >= ?", since), ("started_at < ?", until)):
             if moment is not None:
                 tests.append(test)

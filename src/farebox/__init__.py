@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from farebox.answered import UsageMetrics, query_with_tracking
     from farebox.budgets.budget import Budget
     from farebox.budgets.status import BudgetStatus
     from farebox.config import Settings
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from farebox.core.money import Money
     from farebox.core.usage import Usage
     from farebox.instrumentation import Instrumentation
+    from farebox.operations import record_operation, tracked_operation
     from farebox.pricing.calculate import Cost
     from farebox.pricing.context import PriceContext
     from farebox.pricing.face import price
     from farebox.pricing.guess import Estimate
+    from farebox.recording import record_cache_hit, record_call, record_route
     from farebox.runtime import (
         configure,
         flush,
@@ -45,7 +48,6 @@ if TYPE_CHECKING:
         estimate,
         on_alert,
         open_ledger,
-        record_call,
         set_price,
         should_warn_cost,
         suppress,
@@ -72,6 +74,7 @@ __all__ = [
     "PriceError",
     "Settings",
     "Usage",
+    "UsageMetrics",
     "__version__",
     "attach_budget",
     "budget_status",
@@ -86,7 +89,11 @@ __all__ = [
     "on_alert",
     "open_ledger",
     "price",
+    "query_with_tracking",
+    "record_cache_hit",
     "record_call",
+    "record_operation",
+    "record_route",
     "set_budget",
     "set_price",
     "set_tenant_budget",
@@ -96,6 +103,7 @@ __all__ = [
     "track_budget",
     "track_request_budget",
     "tracked",
+    "tracked_operation",
     "uninstrument",
 ]
 
@@ -119,6 +127,7 @@ _HOMES: Final = {
     "PriceError": "farebox.core.errors",
     "Settings": "farebox.config",
     "Usage": "farebox.core.usage",
+    "UsageMetrics": "farebox.answered",
     "attach_budget": "farebox.standing",
     "budget_status": "farebox.standing",
     "capture": "farebox.verbs",
@@ -132,7 +141,11 @@ _HOMES: Final = {
     "on_alert": "farebox.verbs",
     "open_ledger": "farebox.verbs",
     "price": "farebox.pricing.face",
-    "record_call": "farebox.verbs",
+    "query_with_tracking": "farebox.answered",
+    "record_cache_hit": "farebox.recording",
+    "record_call": "farebox.recording",
+    "record_operation": "farebox.operations",
+    "record_route": "farebox.recording",
     "set_budget": "farebox.standing",
     "set_price": "farebox.verbs",
     "set_tenant_budget": "farebox.standing",
@@ -142,6 +155,7 @@ _HOMES: Final = {
     "track_budget": "farebox.verbs",
     "track_request_budget": "farebox.verbs",
     "tracked": "farebox.verbs",
+    "tracked_operation": "farebox.operations",
     "uninstrument": "farebox.runtime",
 }
 

@@ -13,6 +13,7 @@ from farebox.core.event import CallRequest
 from farebox.core.guard import contained, logger
 from farebox.core.ports import Alarm
 from farebox.core.usage import Usage
+from farebox.pricing import baseline
 from farebox.pricing.estimate import Estimator, Forecast, Seen, seen_output
 
 Quote = tuple[int | None, str, tuple[str, ...]]
@@ -135,6 +136,33 @@ class Biller:
                     return found
         self.warn_unpriced(request.provider, model or request.model or "")
         return found
+
+    def baseline(self, request: CallRequest, usage: Usage, model: str, at_ns: int) -> int | None:
+        """Nano-dollars of the same usage on another model; None when that is not known, which is said once per model."""
+
+        def ask(used: Usage, provider: str, name: str) -> tuple[int | None, str]:
+            found = self._prices.quote(
+                used, provider=provider, model=name, api=request.api, at_ns=at_ns, extra=request.extra
+            )
+            return found[0], found[1]
+
+        nano = baseline.on_model(ask, usage, request.provider, model)
+        if nano is None and usage.units and ("baseline", model) not in self._warned:
+            self._warned.add(("baseline", model))
+            logger.warning(
+                "farebox has no full price for the baseline model %r: what is saved against it is unknown.", model
+            )
+        return nano
+
+    def uncached(self, request: CallRequest, usage: Usage, model: str | None, at_ns: int) -> int | None:
+        """Nano-dollars of the same tokens without the provider's cache; None when that is not known, or nothing was cached."""
+        plain = baseline.uncached(usage, request.operation)
+        if plain is None or usage.stated_cost is not None:
+            return None
+        if not plain.units:
+            return 0
+        nano, status, _ = self.quote(request, plain, model, at_ns)
+        return nano if status == semconv.COST_PRICED else None
 
     def stated_by(self, request: CallRequest, at_ns: int) -> int | None:
         """What a request costs that says by itself what will be billed; None when that has no price."""

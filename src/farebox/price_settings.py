@@ -1,4 +1,4 @@
-"""The table `prices` of the settings: own rates, discounts, free models, Azure deployments, and where the book is from. Imports core only.
+"""The table `prices` of the settings: own rates, operations, discounts, free models, Azure deployments, and where the book is from. Imports core only.
 
 ```toml
 [prices]
@@ -7,6 +7,9 @@ free = ["ollama"]
 
 [prices.rates]
 "openai/gpt-5-mini" = { input = "0.20", output = "1.60", effective_from = "2026-11-01" }
+
+[prices.operations]
+"pinecone/vector.search" = { read_units = "0.000016" }
 
 [prices.discounts]
 anthropic = "10%"
@@ -58,6 +61,7 @@ class PriceSettings(msgspec.Struct, frozen=True, kw_only=True):
         book: "newest": the newest valid book that was fetched; "bundled": the one that came with the package.
         source: URL or file that updates are read from; None: the published data.
         rates: negotiated prices.
+        operations: prices of other paid operations, by units of their own.
         discounts: per cent off list prices.
         free: (provider, model or None for all) of what costs nothing, such as local servers.
         azure_deployments: name of a deployment → model behind it.
@@ -67,6 +71,7 @@ class PriceSettings(msgspec.Struct, frozen=True, kw_only=True):
     book: Choice = "newest"
     source: str | None = None
     rates: tuple[OwnRates, ...] = ()
+    operations: tuple[OwnRates, ...] = ()
     discounts: tuple[Discount, ...] = ()
     free: tuple[tuple[str, str | None], ...] = ()
     azure_deployments: dict[str, str] = {}
@@ -203,6 +208,7 @@ READERS: Final[Mapping[str, Callable[[str, object], Any]]] = {
     "book": _one_of("newest", "bundled"),
     "source": _text,
     "rates": _rates,
+    "operations": _rates,
     "discounts": _discounts,
     "free": _free,
     "azure_deployments": _deployments,

@@ -90,6 +90,13 @@ def tracked(
     return Tracked(attribution, lambda: make_budget(budget))
 
 
+def tagged(tags: Mapping[str, object] | None) -> Tracked:
+    """A scope that only adds tags."""
+    if tags is not None and not isinstance(tags, Mapping):
+        raise ConfigurationError(f"tags={tags!r} cannot be used: give a mapping of names to values")
+    return Tracked(Attribution(tags={str(name): str(value) for name, value in tags.items()} if tags else None), None)
+
+
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
 

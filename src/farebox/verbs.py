@@ -7,35 +7,23 @@ import functools
 import os
 import time
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import date
 from typing import Any, TypeVar, overload
 
 from farebox import runtime, scopes
 from farebox.budgets.budget import Bound, Budget, Strength
 from farebox.budgets.shared import SharedBudget
-from farebox.core import context, semconv
+from farebox.core import context
 from farebox.core.errors import BudgetExceeded, ConfigurationError
-from farebox.core.event import CallEvent, CallRequest
 from farebox.core.money import Amount, parse_amount
 from farebox.core.ports import Ledger
-from farebox.core.usage import Usage
-from farebox.extraction.read import read
 from farebox.pricing import guess, installed
 from farebox.pricing.guess import Estimate
 from farebox.tier_settings import Tier
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_LONGEST = 10**9
-"""Seconds; a call that took thirty years is a mistake."""
 _WARN_TOKENS = 10_000
-_STATUSES = {
-    semconv.STATUS_OK,
-    semconv.STATUS_ERROR,
-    semconv.STATUS_CANCELLED,
-    semconv.STATUS_ABANDONED,
-}
 
 
 def track_budget(
@@ -232,9 +220,14 @@ def on_alert(function: F) -> F:
 
 
 def set_price(
-    *, provider: str, model: str, rates: Mapping[str, Amount], effective_from: date | str | None = None
+    *,
+    provider: str,
+    model: str | None = None,
+    operation: str | None = None,
+    rates: Mapping[str, Amount],
+    effective_from: date | str | None = None,
 ) -> None:
-    """Set what a model costs, in this process: a negotiated price, or one that the book does not know.
+    """Set what a model or another operation costs, in this process: a negotiated price, or one that the book does not know.
 
     It replaces the book's standard prices of that model, dated snapshots of it included, and holds for calls that start from now
     on; `farebox reprice` corrects those in the ledger by the prices of the settings.
@@ -242,15 +235,23 @@ def set_price(
     Args:
         provider: who bills it.
         model: its name.
-        rates: unit → US dollars for a million tokens, a thousand calls or an hour; `{"input": "0.25", "output": 2}`, for example.
+        operation: instead of a model, the kind that `record_operation` is given, "vector.search" for example.
+        rates: unit → US dollars for a million tokens, a thousand calls or an hour; `{"input": "0.25", "output": 2}`, for example. Units
+            of an operation that no model has are priced one by one; one that is not counted has the unit "operations".
         effective_from: first day (UTC) that it holds for; None: for all time.
 
     Raises:
         PriceError: a unit, a price or the day cannot be used; nothing was changed.
+        ConfigurationError: not exactly one of model and operation is given.
     """
+    name = operation if model is None else model
+    if name is None or (model is not None and operation is not None):
+        raise ConfigurationError(f"model={model!r}, operation={operation!r}: give one of them")
     since = effective_from.isoformat() if isinstance(effective_from, date) else effective_from
     written = {unit: repr(given) if isinstance(given, float) else str(given) for unit, given in rates.items()}
-    installed.set_price(provider=provider, model=model, rates=written, effective_from=since)
+    installed.set_price(
+        provider=provider, model=name, rates=written, effective_from=since, any_unit=operation is not None
+    )
     runtime.prices_changed()
 
 
@@ -261,86 +262,6 @@ def should_warn_cost(content: Any, *, model: str, tokens: int = _WARN_TOKENS, co
     if found.input_tokens > tokens:
         return True
     return limit is not None and found.expected is not None and found.expected.to_nano() > limit
-
-
-def record_call(
-    *,
-    provider: str,
-    model: str,
-    usage: Usage | Mapping[str, Any],
-    operation: str = semconv.CHAT,
-    cost: Amount | None = None,
-    duration: float | None = None,
-    status: str = semconv.STATUS_OK,
-    response_id: str | None = None,
-    started_at: datetime | None = None,
-    tags: Mapping[str, object] | None = None,
-) -> CallEvent:
-    """Write a call that no instrument saw, for example one of another client library. Budgets around it are charged.
-
-    Args:
-        provider: who bills it.
-        model: the model that answered.
-        usage: the provider's usage object, as plain data or as the SDK gives it; or a `Usage`. Empty where the provider told only
-            money or time: the cost is then `cost`, else unknown.
-        operation: OpenTelemetry's operation name.
-        cost: dollars, when the provider stated them; None: priced by the book.
-        duration: seconds.
-        status: "ok", "error", "cancelled" or "abandoned".
-        response_id: the provider's id of the answer.
-        started_at: when it was sent; default: now. Must have a time zone.
-        tags: more names to group by.
-
-    Raises:
-        ConfigurationError: an argument cannot be used.
-    """
-    _check_record(operation, status, started_at, duration, provider, model, usage)
-    found = usage if isinstance(usage, Usage) else read(usage, api=None, provider=provider)
-    request = CallRequest(provider=provider, operation=operation, api="", model=model)
-    nano = None if cost is None else parse_amount(cost, what="cost")
-    with tracked(tags=tags):
-        return runtime.current().meter.record(
-            request,
-            found,
-            quote=None if nano is None else (nano, semconv.COST_PROVIDER, ()),
-            duration_ns=None if duration is None else int(Decimal(repr(duration)).scaleb(9)),
-            started_at=None if started_at is None else int(started_at.timestamp() * 1_000_000) * 1000,
-            status=status,
-            response_id=None if response_id is None else str(response_id),
-        )
-
-
-def _check_record(*given: Any) -> None:
-    """Refuse what `record_call` cannot use, whatever its type is."""
-    operation, status, started_at, duration, provider, model, usage = given
-    if operation not in semconv.OPERATIONS:
-        raise ConfigurationError(
-            f"operation={operation!r} is not known: use one of {', '.join(sorted(semconv.OPERATIONS))}"
-        )
-    if status not in _STATUSES:
-        raise ConfigurationError(f"status={status!r} is not known: use one of {', '.join(sorted(_STATUSES))}")
-    if started_at is not None and (not isinstance(started_at, datetime) or started_at.tzinfo is None):
-        raise ConfigurationError(
-            f"started_at={started_at!r} is no moment with a time zone: give datetime.now(UTC), for example"
-        )
-    if duration is not None and (
-        isinstance(duration, bool) or not isinstance(duration, int | float) or not 0 <= duration < _LONGEST
-    ):
-        raise ConfigurationError(f"duration={duration!r} cannot be used: give seconds of at least 0")
-    for what, name in (("provider", provider), ("model", model)):
-        if not isinstance(name, str) or not name:
-            raise ConfigurationError(f"{what}={name!r} cannot be used: give a name")
-    if not isinstance(usage, Usage | Mapping) and not hasattr(usage, "model_dump"):
-        raise ConfigurationError(f"usage={usage!r} cannot be used: give the provider's usage object")
-    if (less := _negative(usage.units if isinstance(usage, Usage) else usage)) is not None:
-        raise ConfigurationError(f"usage has {less!r}, which is less than nothing: give counts of at least 0")
-
-
-def _negative(value: Any) -> Any:
-    """The first number below 0 in a usage object, or None."""
-    if isinstance(value, Mapping):
-        return next((less for item in value.values() if (less := _negative(item)) is not None), None)
-    return value if isinstance(value, int | float | Decimal) and value < 0 else None
 
 
 def open_ledger(path_or_url: str | os.PathLike[str] | None = None, *, read_only: bool = False) -> Ledger:
@@ -359,10 +280,6 @@ def open_ledger(path_or_url: str | os.PathLike[str] | None = None, *, read_only:
 LATER = {
     "CostTracker": "reports",
     "compat": "reports",
-    "query_with_tracking": "reconciliation",
-    "record_cache_hit": "savings",
-    "record_operation": "reports",
-    "record_route": "savings",
 }
 """Names of the agreed face that come with a later part."""
 

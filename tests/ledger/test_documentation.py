@@ -23,7 +23,10 @@ def path(tmp_path, make_event):
     path = tmp_path / "ledger.db"
     with SQLiteLedger(path) as ledger:
         plain = [
-            make_event(tenant_id="acme", task_type="chat", duration_ns=10**9, tags={"team": "search"}) for _ in range(9)
+            make_event(
+                tenant_id="acme", task_type="chat", duration_ns=10**9, tags={"team": "search"}, baseline_model="gpt-5"
+            )
+            for _ in range(9)
         ]
         failed = make_event(
             status="error", error_type="RateLimitError", tenant_id="acme", cost_status="unpriced", cost_nano=None
@@ -61,6 +64,6 @@ def test_tables_and_columns_are_those_of_the_file(path):
         tables = {row[0] for row in plain.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         columns = {row[1] for row in plain.execute("PRAGMA table_info(calls)")}
     assert named == (tables - {"calls"}) | columns
-    for family in (*schema.FAMILIES, schema.LATENCY):
+    for family in (*schema.FAMILIES, *schema.SAVING_FAMILIES, schema.LATENCY):
         row = next(line for line in PAGE.splitlines() if f"`{family.table('day')}`" in line)
         assert re.findall(r"`([a-z_]+)`", row.split("|")[2])[: len(family.dimensions)] == [*family.dimensions]

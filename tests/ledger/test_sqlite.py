@@ -134,17 +134,38 @@ def test_a_later_migration_is_applied_once_with_its_record(ledger, path, monkeyp
             assert found[SCHEMA_VERSION:] == [(SCHEMA_VERSION + 1, "add_note")]
 
 
+def fields(number):
+    """Calls that every schema could hold: what was unknown to it is unknown now."""
+    routed = {"baseline_model": "gpt-5", "baseline_cost_nano": 10**6} if number % 4 == 0 else {}
+    return {"tenant_id": f"t{number % 3}", "cache_read_tokens": number % 5, **routed}
+
+
+def take_over(connection, path):
+    """Fill an older schema with what it had room for."""
+    connection.execute("ATTACH DATABASE ? AS filled", (str(path),))
+    for (table,) in connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall():
+        columns = [row[1] for row in connection.execute(f"PRAGMA main.table_info({table})")]
+        rest = [row[1] for row in connection.execute(f"PRAGMA filled.table_info({table})")]
+        if rest and table not in ("migrations", "facts"):
+            names = ", ".join(column for column in columns if column in rest)
+            connection.execute(f"INSERT INTO main.{table} ({names}) SELECT {names} FROM filled.{table}")
+    connection.execute("DETACH DATABASE filled")
+
+
 @pytest.mark.parametrize("before", range(1, SCHEMA_VERSION))
 def test_a_ledger_of_any_earlier_schema_is_brought_up_with_all_that_is_in_it(tmp_path, monkeypatch, make_event, before):
     path = tmp_path / "old.db"
+    with SQLiteLedger(tmp_path / "filled.db") as filled:
+        filled.ingest([make_event(**fields(n)) for n in range(50)], journal="j", segment=1, offset=1)
+        said = filled.summary(), filled.by("tenant_id"), list(filled.calls()), filled.savings("method", "tenant_id")
     with monkeypatch.context() as earlier:
         earlier.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:before])
         with SQLiteLedger(path) as old:
             assert migrations.version(old._file._connection) == before
-            old.ingest([make_event(tenant_id=f"t{n % 3}") for n in range(50)], journal="j", segment=1, offset=1)
-            said = old.summary(), old.by("tenant_id"), list(old.calls())
+            take_over(old._file._connection, tmp_path / "filled.db")
     with SQLiteLedger(path) as ledger, SQLiteLedger(tmp_path / "new.db") as new:
-        assert (ledger.summary(), ledger.by("tenant_id"), list(ledger.calls())) == said
+        now = ledger.summary(), ledger.by("tenant_id"), list(ledger.calls()), ledger.savings("method", "tenant_id")
+        assert now == said
         assert ledger.mark("j") == (1, 1)
         assert ledger.check() == []
         tables = "SELECT name, sql FROM sqlite_master ORDER BY name"

@@ -133,7 +133,7 @@ def test_caches_are_counted_by_tokens_and_by_calls(told, seed):
         "sum(kind = 'cache_hit')",
         *(f"sum((kind = 'llm') * coalesce({name}, 0))" for name in ("input_tokens", "cache_read_tokens")),
     )
-    expected = rows_by(one, by, sums, f"AND {SENT} AND kind != 'operation'")
+    expected = rows_by(one, by, sums, f"AND {SENT} AND kind != 'operation'", kinds=True)
     found = table(one, "cache", by)
     assert {
         key: (record["calls"], record["hits"], record["input_tokens"], record["cache_read_tokens"])
@@ -187,7 +187,9 @@ def test_the_dearest_and_the_latest_calls_are_those_of_the_ledger(told, seed):
     one = told(seed)
     dear = run(one, "calls", limit=7)
     expected = one.sql(
-        "id, cost_nano", "AND cost_nano IS NOT NULL ORDER BY cost_nano DESC, started_at DESC, id DESC LIMIT 7"
+        "id, cost_nano",
+        "AND cost_nano IS NOT NULL ORDER BY cost_nano DESC, started_at DESC, id DESC LIMIT 7",
+        kinds=True,
     )
     assert [(record["id"], record["cost"].to_nano()) for record in dear.records()] == expected
     pages, cursor = [], None
@@ -197,7 +199,7 @@ def test_the_dearest_and_the_latest_calls_are_those_of_the_ledger(told, seed):
         cursor = page.cursor
         if cursor is None:
             break
-    assert pages == [row[0] for row in one.sql("id", "ORDER BY started_at DESC, id DESC")]
+    assert pages == [row[0] for row in one.sql("id", "ORDER BY started_at DESC, id DESC", kinds=True)]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

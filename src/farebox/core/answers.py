@@ -121,6 +121,29 @@ class Amount(msgspec.Struct, frozen=True, kw_only=True):
     amount: int | float
 
 
+class Saved(msgspec.Struct, frozen=True):
+    """What the calls of one group saved by one or more methods.
+
+    Attributes:
+        group: dimension → value, None where calls have none.
+        calls: how many; by two methods, twice.
+        unknown: those of them whose cost or baseline is unknown, which add nothing to the money.
+        cost_nano: nano-dollars that the others cost.
+        baseline_nano: nano-dollars that they would have cost.
+    """
+
+    group: dict[str, str | None]
+    calls: int
+    unknown: int
+    cost_nano: int
+    baseline_nano: int
+
+    @property
+    def saved(self) -> Money:
+        """Dollars; below 0 where it cost more than the baseline."""
+        return Money.from_nano(self.baseline_nano - self.cost_nano)
+
+
 class Cursor(msgspec.Struct, frozen=True):
     """A place in the list of calls, newest first: behind one call. Survives new calls, and the removal of old ones."""
 

@@ -88,6 +88,21 @@ class Scope:
         return tuple([budget for scope, budget in self._binding if not scope.closed])
 
 
+class Route(Scope):
+    """What a router said inside another scope: it ends with that, or with the next route."""
+
+    __slots__ = ("_ended",)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it, or the scope that it was said in, was left."""
+        return self._ended or (self.parent is not None and self.parent.closed)
+
+    @closed.setter
+    def closed(self, value: bool) -> None:
+        self._ended = value
+
+
 ROOT: Final = Scope(None)
 """The scope outside every `with`."""
 
@@ -121,6 +136,13 @@ def enter(
     )
     _scope.set(scope)
     return scope
+
+
+def route(attribution: Attribution | None) -> None:
+    """Attribute what follows in the current scope so, in place of what was said by `route` before; None: end that."""
+    here = current()
+    around = here.parent if isinstance(here, Route) else here
+    _scope.set((around or ROOT) if attribution is None else Route(around, attribution=attribution))
 
 
 def leave(scope: Scope) -> None:

@@ -100,6 +100,8 @@ class CallEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, g
     Times are integer nanoseconds (UTC epoch for `started_at`), money is integer nano-dollars.
     `input_tokens` and the other totals are inclusive; `units` are disjoint, and `usage_notes` say where they do not
     add up to what the provider states. None means unknown, never zero.
+
+    `baseline_cost_nano` is the same usage on `baseline_model`, `uncached_cost_nano` the same tokens without the provider's cache.
     """
 
     id: str
@@ -149,6 +151,7 @@ class CallEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, g
     route_reason: str | None = None
     trace_id: str | None = None
     span_id: str | None = None
+    uncached_cost_nano: int | None = None
 
     @property
     def cost(self) -> Money | None:
@@ -182,6 +185,9 @@ def emptied(event: CallEvent) -> CallEvent:
         cost_high_nano=None,
         cost_status=semconv.COST_PRICED,
         cost_missing=(),
+        baseline_model=None,
+        baseline_cost_nano=None,
+        uncached_cost_nano=None,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from farebox.core.alert import Alert
-from farebox.core.answers import Amount, Cursor, Durations, Latency, Moment, Point, Summary
+from farebox.core.answers import Amount, Cursor, Durations, Latency, Moment, Point, Saved, Summary
 from farebox.core.event import CallEvent
 
 
@@ -229,7 +229,18 @@ class Ledger(Protocol):
         """The calls that cost most, out of those that are kept one by one."""
         ...
 
-    def reach(self, *dimensions: str, timed: bool = False) -> int:
+    def savings(
+        self,
+        *dimensions: str,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        where: Mapping[str, str | None] | None = None,
+        **filters: str | None,
+    ) -> Sequence[Saved]:
+        """What routes and caches saved, by `method` (`semconv.SAVED_*`), `baseline_model` and other dimensions, most first."""
+        ...
+
+    def reach(self, *dimensions: str, timed: bool = False, saved: bool = False) -> int:
         """From when on, in nanoseconds UTC, a question that names these dimensions sees calls; 0 where sums answer it."""
         ...
 

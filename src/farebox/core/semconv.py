@@ -117,6 +117,14 @@ KIND_LLM: Final = "llm"
 KIND_OPERATION: Final = "operation"
 KIND_CACHE_HIT: Final = "cache_hit"
 
+# --- how a saving came about
+SAVED_ROUTING: Final = "routing"
+"""A route took another model than the baseline; the baseline is the same usage on that."""
+SAVED_PROMPT_CACHE: Final = "prompt_cache"
+"""The provider's own cache; the baseline is the same tokens at the rates of uncached ones."""
+SAVED_LOCAL_CACHE: Final = "local_cache"
+"""A local or semantic cache answered; the baseline is the call that was not made."""
+
 # --- status: how the call ended
 STATUS_OK: Final = "ok"
 STATUS_ERROR: Final = "error"

@@ -17,7 +17,7 @@ from farebox.ledger.network import network_file_system
 APPLICATION_ID: Final = 0x46415245
 """What the header of a ledger file says of its application: "FARE" in ASCII."""
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """Number of the last migration that this farebox has; the header's user version says the file's."""
 
 _SQLITE: Final = b"SQLite format 3\0"

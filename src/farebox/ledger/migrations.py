@@ -12,7 +12,7 @@ from typing import Final
 
 from farebox.core.errors import LedgerError
 from farebox.core.identity import new_id
-from farebox.ledger import schema
+from farebox.ledger import savings, schema
 from farebox.ledger.locate import APPLICATION_ID, newer
 
 Migration = Callable[[sqlite3.Connection], None]
@@ -52,6 +52,16 @@ def coarse_sums_by_day_only(connection: sqlite3.Connection) -> None:
     """Sums by tenant, and by task, of single hours are added up from those by tenant and task."""
     for family in (schema.TENANTS, schema.TASKS):
         connection.execute(f"DROP TABLE {family.table('hour')}")
+
+
+@migration
+def savings_of_calls(connection: sqlite3.Connection) -> None:
+    """What calls would have cost without the provider's cache, and sums of what routes and caches saved."""
+    connection.execute(schema.UNCACHED)
+    connection.execute(schema.SAVINGS_VIEW)
+    for family in schema.SAVING_FAMILIES:
+        connection.execute(family.create("day"))
+        connection.execute(savings.filling(family))
 
 
 def version(connection: sqlite3.Connection) -> int:

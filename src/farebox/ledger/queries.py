@@ -42,6 +42,9 @@ DIMENSIONS: Final = ("model", *TIMES, *PLAIN)
 
 Where: TypeAlias = Mapping[str, str | None]
 
+_BY_KIND: Final = frozenset(schema.SPEND_FAMILY.table(grain) for grain, _ in schema.GRAINS)
+"""Rollups that what a local cache answered is in."""
+
 _START: Final = "start:"
 _IDS: Final = (
     "id BETWEEN (SELECT min(first_id) FROM ids_by_stretch WHERE {stretches})"
@@ -70,22 +73,22 @@ class Window(NamedTuple):
     until: int | None
     retained_since: int
 
-    def widened(self) -> Window:
-        """With whole hours where only rollups are left."""
+    def widened(self, step: int = HOUR_NS) -> Window:
+        """With whole hours, or days, where only rollups by them are left."""
         since, until = self.since, self.until
         if since is not None and since < self.retained_since:
-            since -= since % HOUR_NS
+            since -= since % step
         if until is not None and until < self.retained_since:
-            until = -(-until // HOUR_NS) * HOUR_NS
+            until = -(-until // step) * step
         return self._replace(since=since, until=until)
 
 
-class _Part:
-    """One SELECT over `calls` or over a rollup by hour or day, with the times it covers; `taken` off the others, or added to them."""
+class Part:
+    """One SELECT over `calls`, the view `savings`, or a rollup by hour or day, with the times it covers; `taken` off the others, or added to them."""
 
     def __init__(self, table: str, time: str, since: int | None, until: int | None, *, taken: bool = False) -> None:
         self.table, self.time, self.since, self.until = table, time, since, until
-        self.raw = table == "calls"
+        self.raw = table in ("calls", "savings")
         self.taken = taken
 
     def expression(self, dimension: str, parameters: dict[str, Any]) -> str:
@@ -123,6 +126,11 @@ class _Part:
             tests.append(f"{expression} = :{name}")
         return " AND ".join(tests)
 
+    def paid(self, names: Iterable[str]) -> str:
+        """SQL that leaves out what a local cache answered, unless a question with these dimensions asks for it."""
+        kinds = self.raw or self.table in _BY_KIND
+        return f" AND {schema.PAID}" if kinds and "kind" not in names else ""
+
 
 def grouped(dimensions: Sequence[str], window: Window, where: Where) -> Query:
     """Sums by dimensions, dearest first."""
@@ -133,12 +141,14 @@ def _grouped(dimensions: Sequence[str], window: Window, where: Where, *, first: 
     """Sums by dimensions, ordered by `first`, then dearest first."""
     parameters: dict[str, Any] = {}
     selects = []
-    for part in _parts({*dimensions, *where}, window, schema.FAMILIES, taking=True):
+    names = {*dimensions, *where}
+    for part in _parts(names, window, schema.FAMILIES, taking=True):
         columns = [f"{part.expression(name, parameters)} AS d{at}" for at, name in enumerate(dimensions)]
         measures = schema.MEASURE_OF_CALL if part.raw else schema.MEASURES
         sign = "-" if part.taken else ""
         columns += [f"{sign}({measure}) AS m{at}" for at, measure in enumerate(measures)]
-        selects.append(f"SELECT {', '.join(columns)} FROM {part.table} WHERE {part.conditions(where, parameters)}")  # noqa: S608 - names of ours; values are parameters
+        test = part.conditions(where, parameters) + part.paid(names)
+        selects.append(f"SELECT {', '.join(columns)} FROM {part.table} WHERE {test}")  # noqa: S608 - names of ours; values are parameters
     keys = [f"d{at}" for at in range(len(dimensions))]
     outer = [f"nullif({key}, '')" for key in keys]
     outer += [f"coalesce(sum(m{at}), 0)" for at in range(len(schema.MEASURES))]
@@ -162,10 +172,10 @@ def series(bucket: str, dimensions: Sequence[str], window: Window, where: Where)
 def units(dimensions: Sequence[str], window: Window, where: Where) -> Query:
     """What was billed by unit: the dimensions, the unit, calls that used it, and how much; most used first. Reads single calls."""
     parameters: dict[str, Any] = {}
-    part = _Part("calls", "started_at", window.since, window.until)
+    part = Part("calls", "started_at", window.since, window.until)
     columns = [f"nullif({part.expression(name, parameters)}, '') AS d{at}" for at, name in enumerate(dimensions)]
     # A query of its own, because json_each has columns of the names of ours.
-    chosen = f"SELECT {', '.join((*columns, 'units'))} FROM calls WHERE {part.conditions(where, parameters)} AND units IS NOT NULL"  # noqa: S608 - names of ours; values are parameters
+    chosen = f"SELECT {', '.join((*columns, 'units'))} FROM calls WHERE {part.conditions(where, parameters)} AND units IS NOT NULL{part.paid((*dimensions, *where))}"  # noqa: S608 - names of ours; values are parameters
     keys = ", ".join((*(f"d{at}" for at in range(len(dimensions))), "unit.key"))
     return Query(
         f"SELECT {keys}, count(*), sum(unit.value) AS amount FROM ({chosen}), json_each(units) AS unit "  # noqa: S608 - as above
@@ -177,7 +187,7 @@ def units(dimensions: Sequence[str], window: Window, where: Where) -> Query:
 def dearest(window: Window, where: Where, limit: int) -> Query:
     """The calls that cost most, whole. Calls of unknown cost are none of them."""
     parameters: dict[str, Any] = {"limit": limit}
-    part = _Part("calls", "started_at", window.since, window.until)
+    part = Part("calls", "started_at", window.since, window.until)
     order = "ORDER BY cost_nano DESC, started_at DESC, id DESC"
     chosen = f"SELECT id FROM calls WHERE {part.conditions(where, parameters)} AND cost_nano IS NOT NULL {order} LIMIT :limit"  # noqa: S608 - names of ours; values are parameters
     return Query(f"SELECT {', '.join(COLUMNS)} FROM calls WHERE id IN ({chosen}) {order}", parameters)  # noqa: S608 - as above
@@ -209,7 +219,7 @@ def histograms(span: str, dimensions: Sequence[str], window: Window, where: Wher
         if part.raw:
             groups = ", ".join((*columns, f"latency_bucket({timed})"))
             columns.append(f"json_object(CAST(latency_bucket({timed}) AS TEXT), count(*))")
-            rest = f"{part.conditions(where, parameters)} AND {timed} IS NOT NULL GROUP BY {groups}"
+            rest = f"{part.conditions(where, parameters)} AND {timed} IS NOT NULL{part.paid(where)} GROUP BY {groups}"
         else:
             columns.append("histogram")
             rest = part.conditions({**where, "span": span}, parameters)
@@ -217,7 +227,7 @@ def histograms(span: str, dimensions: Sequence[str], window: Window, where: Wher
     return Query(" UNION ALL ".join(selects), parameters)
 
 
-def _parts(names: set[str], window: Window, families: Iterable[Family], *, taking: bool) -> list[_Part]:
+def _parts(names: set[str], window: Window, families: Iterable[Family], *, taking: bool) -> list[Part]:
     """Days where they can answer, hours for what is left of the ends, and calls for what is left of those.
 
     Args:
@@ -235,25 +245,32 @@ def _parts(names: set[str], window: Window, families: Iterable[Family], *, takin
         if family is not None and not (hourly and step == DAY_NS):
             steps.append((family.table(grain), grain, step))
     since, until = (window.since, window.until) if not steps else window.widened()[:2]
-    return list(_cut(steps, since, until, taking=taking))
+    return list(cut(steps, since, until, taking=taking))
 
 
-def _cut(
-    steps: Sequence[tuple[str, str, int]], since: int | None, until: int | None, *, taking: bool, taken: bool = False
-) -> Iterable[_Part]:
+def cut(
+    steps: Sequence[tuple[str, str, int]],
+    since: int | None,
+    until: int | None,
+    *,
+    taking: bool,
+    taken: bool = False,
+    raw: str = "calls",
+) -> Iterable[Part]:
+    """The parts of a time: as much of each of `steps` (table, its column of time, its length) as fits, the rest from `raw`."""
     if not steps:
-        yield _Part("calls", "started_at", since, until, taken=taken)
+        yield Part(raw, "started_at", since, until, taken=taken)
         return
     table, grain, step = steps[0]
     begin = None if since is None else _edge(since, step, outward=-1, taking=taking)
     end = None if until is None else _edge(until, step, outward=1, taking=taking)
-    finer = partial(_cut, steps[1:], taking=taking)
+    finer = partial(cut, steps[1:], taking=taking, raw=raw)
     if since is not None and begin is not None and until is not None and end is not None:
         left = abs(since - begin) + abs(until - end)
         if begin >= end or until - since <= left:
             yield from finer(since, until, taken=taken)
             return
-    yield _Part(table, grain, begin, end, taken=taken)
+    yield Part(table, grain, begin, end, taken=taken)
     if since is not None and begin is not None and begin != since:
         yield from finer(min(begin, since), max(begin, since), taken=taken ^ (begin < since))
     if until is not None and end is not None and end != until:
@@ -272,7 +289,7 @@ def _edge(moment: int, step: int, *, outward: int, taking: bool) -> int:
 def newest(window: Window, where: Where, limit: int, after: tuple[int, str] | None = None) -> Query:
     """At most `limit` single calls, newest first, older than the call `after` (its `started_at` and `id`)."""
     parameters: dict[str, Any] = {"limit": limit}
-    conditions = _Part("calls", "started_at", window.since, window.until).conditions(where, parameters)
+    conditions = Part("calls", "started_at", window.since, window.until).conditions(where, parameters)
     if after is not None:
         parameters["after_time"], parameters["after_id"] = after
         conditions += " AND (started_at, id) < (:after_time, :after_id)"
@@ -294,6 +311,11 @@ def stretches(since: int | None, until: int | None, count: int) -> Query:
     )
 
 
+def is_tag(name: str) -> bool:
+    """Whether a dimension is a tag of the user's."""
+    return name.startswith(TAG) and len(name) > len(TAG) and '"' not in name
+
+
 def check_dimensions(names: Iterable[str]) -> None:
     """See that all dimensions are known.
 
@@ -301,6 +323,5 @@ def check_dimensions(names: Iterable[str]) -> None:
         ConfigurationError: one is not; the message lists those that are.
     """
     for name in names:
-        tag = name.startswith(TAG) and len(name) > len(TAG) and '"' not in name
-        if not tag and name not in DIMENSIONS:
+        if name not in DIMENSIONS and not is_tag(name):
             raise ConfigurationError(f"{name!r} is no dimension: use one of {', '.join(DIMENSIONS)}, or {TAG}NAME")

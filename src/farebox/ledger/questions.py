@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from farebox.core.answers import Amount, Cursor, Durations, Latency, Moment, Point, Summary, nanoseconds
+from farebox.core.answers import Amount, Cursor, Durations, Latency, Moment, Point, Saved, Summary, nanoseconds
 from farebox.core.errors import ConfigurationError
 from farebox.core.event import CallEvent
-from farebox.ledger import latency, queries, schema
+from farebox.ledger import latency, queries, savings, schema
 from farebox.ledger.histograms import Histogram, decode, summed
 from farebox.ledger.queries import Query, Window
 from farebox.ledger.rows import event_of
@@ -221,18 +221,42 @@ class Questions(ABC):
         start, end = nanoseconds(since), nanoseconds(until)
         return list(map(event_of, self._ask(lambda kept: queries.dearest(Window(start, end, kept), known, limit))))
 
-    def reach(self, *dimensions: str, timed: bool = False) -> int:
+    def savings(
+        self,
+        *dimensions: str,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        where: Where | None = None,
+        **filters: str | None,
+    ) -> list[Saved]:
+        """What routes and caches saved, by dimensions, the largest saving first; see `ports.Ledger.savings`.
+
+        Of method, provider, model and baseline, of tenants and of tasks it is answered from sums by day, which count whole days (UTC)
+        where single calls are gone; of anything else by reading the calls themselves.
+
+        Raises:
+            ConfigurationError: no such dimension; the message lists those there are.
+        """
+        known = {**(where or {}), **filters}
+        savings.check_dimensions((*dimensions, *known))
+        start, end = nanoseconds(since), nanoseconds(until)
+        rows = self._ask(lambda retained: savings.grouped(dimensions, Window(start, end, retained), known))
+        size = len(dimensions)
+        return [Saved(dict(zip(dimensions, row[:size], strict=True)), *row[size:]) for row in rows]
+
+    def reach(self, *dimensions: str, timed: bool = False, saved: bool = False) -> int:
         """From when on a question sees calls, if it groups or filters by these dimensions.
 
         Args:
             *dimensions: all that it names, those of `where` too.
             timed: whether it asks for durations.
+            saved: whether it asks for savings.
 
         Returns:
             Nanoseconds UTC; 0 where rollups answer it, which are kept for ever.
         """
-        queries.check_dimensions(dimensions)
-        if queries.summed_by(dimensions, timed=timed):
+        (savings if saved else queries).check_dimensions(dimensions)
+        if savings.family_of(dimensions) if saved else queries.summed_by(dimensions, timed=timed):
             return 0
         retained: int = self._ask(queries.retained)[0][0]
         return retained

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from farebox.core import semconv
 from farebox.core.event import CallEvent
-from farebox.ledger import schema
+from farebox.ledger import savings, schema
 from farebox.ledger.histograms import Histograms
 from farebox.ledger.schema import DAY_NS, HOUR_NS, STRETCH_NS, Family
 
@@ -40,7 +40,7 @@ def _prune(family: Family, grain: str) -> str:
 
 _STATEMENTS: Final = {
     (family.name, grain): (_upsert(family, grain), _prune(family, grain))
-    for family in schema.FAMILIES
+    for family in (*schema.FAMILIES, *schema.SAVING_FAMILIES)
     for grain, _ in family.grains
 }
 
@@ -55,6 +55,13 @@ _COARSER: Final[tuple[tuple[Family, Callable[[Key], Key]], ...]] = (
 )
 """Families that are sums over `schema.TENANT_TASKS`, and where their key is in its key."""
 
+_SAVINGS: Final[tuple[tuple[Family, Callable[[Key], Key]], ...]] = (
+    (schema.SAVINGS, lambda key: key[:4]),
+    (schema.TENANT_SAVINGS, lambda key: (key[0], key[3], key[4])),
+    (schema.TASK_SAVINGS, lambda key: (key[0], key[3], key[5])),
+)
+"""Families of savings, and where their key is in (method, provider, model, baseline model, tenant, task)."""
+
 
 class Difference:
     """What events add to the rollups, and changed events take away from them."""
@@ -62,6 +69,7 @@ class Difference:
     def __init__(self) -> None:
         self._spend: defaultdict[int, Parts] = defaultdict(_parts)
         self._tenant_tasks: defaultdict[int, Parts] = defaultdict(_parts)
+        self._savings: defaultdict[int, Parts] = defaultdict(_parts)
         self._latency = Histograms()
         self._ids: defaultdict[int, list[str]] = defaultdict(list)
 
@@ -91,6 +99,13 @@ class Difference:
         )
         model = event.request_model or event.response_model or ""
         self._spend[hour][event.kind, event.provider, model, event.operation, status].append(measures)
+        if _may_save(event):
+            day = hour - hour % DAY_NS
+            for method, baseline, *saved in savings.of(event, sign):
+                key = (method, event.provider, model, baseline, event.tenant_id or "", event.task_type or "")
+                self._savings[day][key].append(saved)
+        if event.kind == semconv.KIND_CACHE_HIT:  # nobody was called
+            return
         self._tenant_tasks[hour][event.tenant_id or "", event.task_type or "", status].append(measures)
         self._latency.count(event, hour, model, sign)
 
@@ -104,7 +119,21 @@ class Difference:
         _store(connection, schema.TENANT_TASKS, {"hour": tenant_tasks, "day": days})
         for family, narrow in _COARSER:
             _store(connection, family, {"day": {day: _joined([sums], narrow) for day, sums in days.items()}})
+        saved = {day: _summed(parts) for day, parts in self._savings.items()}
+        for family, narrow in _SAVINGS if saved else ():
+            _store(connection, family, {"day": {day: _joined([sums], narrow) for day, sums in saved.items()}})
         self._latency.apply(connection)
+
+
+def _may_save(event: CallEvent) -> bool:
+    """Whether to look for savings: most calls have none."""
+    return bool(
+        event.cache_read_tokens
+        or event.cache_write_tokens
+        or event.baseline_model is not None
+        or event.uncached_cost_nano is not None
+        or event.kind == semconv.KIND_CACHE_HIT
+    )
 
 
 def _parts() -> Parts:

@@ -130,6 +130,18 @@ MEASURE_OF_CALL: Final = (
 )
 """The measures of one row of `calls`, in the order of `MEASURES`."""
 
+SAVED: Final = ("calls", "unknown", "cost_nano", "baseline_nano")
+"""What is summed of savings. Calls whose cost or baseline is unknown add nothing to the money; `unknown` says how many they are."""
+
+_SURE: Final = "cost_nano IS NOT NULL AND baseline_cost_nano IS NOT NULL"
+SAVED_BY_CALL: Final = (
+    "1",
+    f"NOT ({_SURE})",
+    f"CASE WHEN {_SURE} THEN cost_nano ELSE 0 END",
+    f"CASE WHEN {_SURE} THEN baseline_cost_nano ELSE 0 END",
+)
+"""The measures of one row of the view `savings`, in the order of `SAVED`."""
+
 STRETCH_NS: Final = 300_000_000_000
 HOUR_NS: Final = 3_600_000_000_000
 DAY_NS: Final = 24 * HOUR_NS
@@ -178,6 +190,12 @@ TENANT_TASKS: Final = Family("tenant_tasks", ("tenant_id", "task_type", "status"
 FAMILIES: Final = (SPEND_FAMILY, TENANTS, TASKS, TENANT_TASKS)
 """Sums of money and tokens; a question is answered by the first that knows all of its dimensions."""
 
+SAVINGS: Final = Family("savings", ("method", "provider", "model", "baseline_model"), SAVED, hourly=False)
+TENANT_SAVINGS: Final = Family("tenant_savings", ("method", "baseline_model", "tenant_id"), SAVED, hourly=False)
+TASK_SAVINGS: Final = Family("task_savings", ("method", "baseline_model", "task_type"), SAVED, hourly=False)
+SAVING_FAMILIES: Final = (SAVINGS, TENANT_SAVINGS, TASK_SAVINGS)
+"""Sums over the view `savings`: only calls that have a baseline are in them, so that they stay small."""
+
 LATENCY: Final = Family("latency", ("provider", "model", "operation", "status", "span"), ("histogram",))
 """Durations: `span` is "duration" or "first_chunk", `histogram` is JSON of bucket → calls, see `latency.bucket_of`.
 
@@ -209,3 +227,30 @@ SELECT
 FROM calls
 """
 """For people: dollars and ISO times. Dollars are floating-point here; `calls.cost_nano` is exact."""
+
+PAID: Final = "kind <> 'cache_hit'"
+"""Of `calls`, those that went to a provider. Sums are over these, unless `kind` is asked for."""
+
+UNCACHED: Final = "ALTER TABLE calls ADD COLUMN uncached_cost_nano INTEGER"
+
+_WHOSE: Final = """id, started_at, kind, provider, operation, request_model, response_model, service, status, cost_status, tenant_id,
+    workspace_id, user_id, task_type, chain_id, session_id, budget, route_reason, tags, cost_nano"""
+
+SAVINGS_VIEW: Final = f"""
+CREATE VIEW savings AS
+SELECT 'routing' AS method, {_WHOSE}, baseline_model, baseline_cost_nano
+FROM calls
+WHERE {PAID} AND baseline_model IS NOT NULL AND (units IS NOT NULL OR coalesce(cost_nano, 1) <> 0)
+UNION ALL
+SELECT 'prompt_cache' AS method, {_WHOSE}, NULL AS baseline_model, uncached_cost_nano AS baseline_cost_nano
+FROM calls
+WHERE {PAID} AND (uncached_cost_nano IS NOT NULL OR cache_read_tokens > 0 OR cache_write_tokens > 0)
+UNION ALL
+SELECT 'local_cache' AS method, {_WHOSE}, baseline_model, baseline_cost_nano
+FROM calls
+WHERE kind = 'cache_hit'
+"""  # noqa: S608 - names of ours
+"""What each call saved against what: `baseline_cost_nano - cost_nano`. A call may stand here twice, by two methods.
+
+Calls that used nothing and cost nothing (refused, failed) are no savings.
+"""

@@ -152,6 +152,8 @@ def _add_sums(connection: sqlite3.Connection, before: int) -> int:
         for family in schema.FAMILIES:
             if grain in dict(family.grains):
                 connection.execute(_adding(family, grain), (before,))
+        for family in schema.SAVING_FAMILIES if grain == "day" else ():
+            connection.execute(_adding(family, grain), (before,))
         columns = ", ".join((grain, *schema.LATENCY.dimensions, "histogram"))
         table = schema.LATENCY.table(grain)
         rows = connection.execute(f"SELECT {columns} FROM other.{table} WHERE {grain} < ?", (before,))  # noqa: S608 - names of ours

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from farebox.billing import FAULT, FREE, NO_PRICE, Bill, Ending, Quote
 from farebox.budgets.gate import Reservation
 from farebox.budgets.waiting import Waiting
@@ -28,6 +26,8 @@ if TYPE_CHECKING:
 
 
 _ALL: Final = Fraction(1)
+SURE: Final = frozenset({semconv.COST_PRICED, semconv.COST_PROVIDER})
+"""Costs that can be held against a baseline: an estimate or a lower bound would make a saving that nobody had."""
 
 
 class PaidCall:
@@ -293,8 +293,16 @@ class PaidCall:
             if usage.units or not usage.says_nothing:
                 more["input_tokens"], more["cache_read_tokens"] = prompt, read
                 more["cache_write_tokens"], more["output_tokens"] = written, out
-            if "baseline_model" in more:
-                more["baseline_cost_nano"] = contained("baseline", self._baseline, usage)
+            if cost[1] in SURE or cost[1] == semconv.COST_UNPRICED:
+                if "baseline_model" in more:
+                    model = more["baseline_model"]
+                    more["baseline_cost_nano"] = contained(
+                        "baseline", self._meter.biller.baseline, request, usage, model, self.started_at
+                    )
+                if read or written or request.operation == semconv.CONTEXT_CACHE:
+                    more["uncached_cost_nano"] = contained(
+                        "baseline", self._meter.biller.uncached, request, usage, ending.model, self.started_at
+                    )
         return CallEvent(
             id=self.id,
             started_at=self.started_at,
@@ -343,10 +351,6 @@ class PaidCall:
         if cost[0] is not None and cost[1] == semconv.COST_PRICED and usage is not None and self.forecast is not None:
             task = self.scope.attribution.task_type
             self._meter.estimator.learn(self.request, task, self.forecast, usage, cost[0])
-
-    def _baseline(self, usage: Usage) -> int | None:
-        request = msgspec.structs.replace(self.request, model=self.scope.attribution.baseline_model)
-        return self._meter.biller.quote(request, usage, None, self.started_at)[0]
 
     @property
     def expected(self) -> int | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import msgspec
+
 from farebox.billing import FAULT, FREE, PENDING, Biller, Ending, Prices, Quote
 from farebox.budgets.gate import Gate
 from farebox.budgets.memory_store import MemoryBudgetStore
@@ -18,7 +20,7 @@ from farebox.core.guard import contained
 from farebox.core.money import Money
 from farebox.core.ports import Alarm, Journal
 from farebox.core.usage import Usage
-from farebox.meter.call import PaidCall
+from farebox.meter.call import SURE, PaidCall
 from farebox.meter.ceiling import Ceilings
 from farebox.meter.holding import Holding
 from farebox.meter.retold import Known, Retold
@@ -119,17 +121,38 @@ class Meter:
         started_at: int | None = None,
         status: str = semconv.STATUS_OK,
         response_id: str | None = None,
+        kind: str = semconv.KIND_LLM,
+        priced_as: str | None = None,
     ) -> CallEvent:
         """Write a call that was made elsewhere and is over. Budgets around it are charged; they cannot refuse any more.
 
-        A fault of the gate or the journal does not reach the caller, whose call was paid.
+        A fault of the gate or the journal does not reach the caller, whose call was paid. `priced_as` is the name that prices know
+        it by, where it has no model.
         """
         scope = context.current()
         call = PaidCall(self, request, scope, started_at or time.time_ns(), None)
-        cost = quote or contained("pricing", self.biller.quote, request, usage, None, call.started_at) or FAULT
+        cost = quote or contained("pricing", self.biller.quote, request, usage, priced_as, call.started_at) or FAULT
         self.holding.charge(call, cost, usage)
         self.holding.charge_standing(call, cost, usage, tokens=call.tokens(usage) or 0, calls=1)
         event = call.event(usage, (cost, None, None), Ending(status, response_id=response_id, duration_ns=duration_ns))
+        if kind != semconv.KIND_LLM:
+            event = msgspec.structs.replace(event, kind=kind)
+        contained("event", self.publish, call, event)
+        return event
+
+    def record_hit(self, request: CallRequest, usage: Usage, *, cache: str) -> CallEvent:
+        """Write what a cache of the program's answered: nobody was called and nothing charged, and the baseline is that call."""
+        call = PaidCall(self, request, context.current(), time.time_ns(), None)
+        cost = contained("pricing", self.biller.quote, request, usage, None, call.started_at) or FAULT
+        event = msgspec.structs.replace(
+            call.event(usage, (FREE, None, None), Ending(semconv.STATUS_OK)),
+            kind=semconv.KIND_CACHE_HIT,
+            baseline_model=request.model,
+            baseline_cost_nano=cost[0] if cost[1] in SURE else None,
+            uncached_cost_nano=None,
+            route_reason=cache,
+            budget=None,
+        )
         contained("event", self.publish, call, event)
         return event
 

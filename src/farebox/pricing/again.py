@@ -35,28 +35,34 @@ def price_again(event: CallEvent, book: Book) -> Cost | None:
     """
     if event.cost_status not in COMPUTED or (event.units is None and event.raw_usage is None):
         return None
-    usage = _usage(event)
+    usage = usage_of(event)
     if usage.stated_cost is not None:
         return None
     found: Cost | None = None
-    for model in dict.fromkeys((event.response_model, event.request_model)):
+    operation = event.operation if event.kind == semconv.KIND_OPERATION else None
+    for model in dict.fromkeys((operation, event.response_model, event.request_model)):
         if model:
-            found = calculate(
-                usage,
-                book=book,
-                provider=event.provider,
-                model=model,
-                api=event.api,
-                at_ns=event.started_at,
-                batch=event.batch,
-                context=_place(event.server_address),
-            )
+            found = price_usage(event, usage, event.provider, model, book)
             if found.nano is not None:
                 return found
     return found
 
 
-def _usage(event: CallEvent) -> Usage:
+def price_usage(event: CallEvent, usage: Usage, provider: str, model: str, book: Book) -> Cost:
+    """What a usage costs under the conditions and at the time of a call."""
+    return calculate(
+        usage,
+        book=book,
+        provider=provider,
+        model=model,
+        api=event.api,
+        at_ns=event.started_at,
+        batch=event.batch,
+        context=_place(event.server_address),
+    )
+
+
+def usage_of(event: CallEvent) -> Usage:
     """The usage as it was metered: units as written, everything else from the provider's own object."""
     usage = read(event.raw_usage, api=event.api, provider=event.provider, service_tier=event.service_tier)
     if event.units is not None:

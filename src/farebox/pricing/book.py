@@ -183,7 +183,13 @@ class Book:
         return tuple(rule for rule in rules if rule.provider == name)
 
     def set_price(
-        self, *, provider: str, model: str, rates: Mapping[str, str], effective_from: str | None = None
+        self,
+        *,
+        provider: str,
+        model: str,
+        rates: Mapping[str, str],
+        effective_from: str | None = None,
+        any_unit: bool = False,
     ) -> None:
         """Add or change a model's standard prices in this process, from a day on.
 
@@ -192,11 +198,12 @@ class Book:
             model: exact name.
             rates: unit → price as written: dollars for a million tokens, a thousand calls, an hour.
             effective_from: ISO day (UTC); None: for all time, instead of what the book says.
+            any_unit: whether units are taken that no model has: an operation's own, priced one by one.
 
         Raises:
             PriceError: a unit, a price or the day cannot be used; nothing was changed.
         """
-        self._own.set(provider, model, rates, effective_from)
+        self._own.set(provider, model, rates, effective_from, any_unit=any_unit)
         self._name_prices()
         self._found.clear()
         self.memory.clear()

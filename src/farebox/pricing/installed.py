@@ -30,7 +30,7 @@ class _State:
         self.settings: PriceSettings | None = None
         self.chosen = False
         self.base = self.as_of = ""
-        self.said: list[tuple[str, str, dict[str, str], str | None]] = []
+        self.said: list[tuple[str, str, dict[str, str], str | None, bool]] = []
 
     def renew(self) -> None:
         """A lock that another thread held when the process forked is never released in the child."""
@@ -65,15 +65,24 @@ def use(settings: PriceSettings | None) -> None:
         _state.settings, _state.chosen, _state.book = settings, True, None
 
 
-def set_price(*, provider: str, model: str, rates: Mapping[str, str], effective_from: str | None = None) -> None:
+def set_price(
+    *,
+    provider: str,
+    model: str,
+    rates: Mapping[str, str],
+    effective_from: str | None = None,
+    any_unit: bool = False,
+) -> None:
     """Set a model's prices in this process; they stay when another book comes into force. See `Book.set_price`.
 
     Raises:
         PriceError: a unit, a price or the day cannot be used; nothing was changed.
     """
     with _state.lock:
-        current().set_price(provider=provider, model=model, rates=rates, effective_from=effective_from)
-        _state.said.append((provider, model, dict(rates), effective_from))
+        current().set_price(
+            provider=provider, model=model, rates=rates, effective_from=effective_from, any_unit=any_unit
+        )
+        _state.said.append((provider, model, dict(rates), effective_from, any_unit))
 
 
 def book_data() -> bytes:
@@ -117,8 +126,10 @@ def _load() -> Book:
         if newer is not None:
             data, book = newer, Book(newer, settings)
         _state.base = f"{book.as_of}-{shelf.hash_of(data)}"
-        for provider, model, rates, effective_from in _state.said:
-            book.set_price(provider=provider, model=model, rates=rates, effective_from=effective_from)
+        for provider, model, rates, effective_from, any_unit in _state.said:
+            book.set_price(
+                provider=provider, model=model, rates=rates, effective_from=effective_from, any_unit=any_unit
+            )
         _state.settings, _state.chosen, _state.book = settings, True, book
         freshness.warn_of_age(book.as_of)
         return book

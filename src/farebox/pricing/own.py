@@ -65,11 +65,12 @@ class OwnPrices:
         own._spelling = spelling
         if settings is None:
             return own
-        for row in settings.rates:
-            try:
-                own.set(row.provider, row.model, row.rates, row.effective_from)
-            except PriceError as error:
-                raise ConfigurationError(f"prices.rates: {error}") from None
+        for where, rows in (("rates", settings.rates), ("operations", settings.operations)):
+            for row in rows:
+                try:
+                    own.set(row.provider, row.model, row.rates, row.effective_from, any_unit=where == "operations")
+                except PriceError as error:
+                    raise ConfigurationError(f"prices.{where}: {error}") from None
         for off in settings.discounts:
             since = 0 if off.effective_from is None else rate.day_ns(off.effective_from)
             model = None if off.model is None else off.model.lower()
@@ -93,8 +94,16 @@ class OwnPrices:
         """Providers that have a price of the user's."""
         return {name for name, _ in (*self._rates, *self._free)}
 
-    def set(self, provider: str, model: str, rates: Mapping[str, str], effective_from: str | None) -> None:
-        """Set a model's standard prices from a day on; see `Book.set_price`.
+    def set(
+        self,
+        provider: str,
+        model: str,
+        rates: Mapping[str, str],
+        effective_from: str | None,
+        *,
+        any_unit: bool = False,
+    ) -> None:
+        """Set a model's standard prices, or with `any_unit` those of an operation, from a day on; see `Book.set_price`.
 
         Raises:
             PriceError: a unit, a price or the day cannot be used; nothing was changed.
@@ -103,7 +112,7 @@ class OwnPrices:
         if not provider.strip() or not model.strip():
             raise PriceError(f"provider={provider!r}, model={model!r}: give both names")
         for unit in rates:
-            if not rate.is_unit(unit):
+            if not rate.is_unit(unit) and not any_unit:
                 near = difflib.get_close_matches(unit, rate.UNITS, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"give one of {', '.join(sorted(rate.UNITS))}"
                 raise PriceError(f"{where}: {unit!r} is no unit that is priced: {hint}")

@@ -6,8 +6,11 @@ import msgspec
 
 from farebox.core import semconv
 from farebox.core.event import CallEvent
-from farebox.pricing.again import COMPUTED, price_again
+from farebox.core.usage import Usage
+from farebox.pricing.again import price_again, price_usage, usage_of
+from farebox.pricing.baseline import on_model, uncached
 from farebox.pricing.book import Book
+from farebox.pricing.calculate import Cost
 
 
 class Tally(msgspec.Struct):
@@ -59,9 +62,10 @@ class Repricing:
         if event.cost_status == semconv.COST_PRICED and cost.status != semconv.COST_PRICED:
             self.unsure += 1
             return None
-        baseline = self._baseline(event)
-        known = (event.cost_nano, event.cost_status, event.cost_missing, event.baseline_cost_nano)
-        if known == (cost.nano, cost.status, cost.missing, baseline):
+        other, uncached = self._otherwise(event, cost)
+        known = (event.cost_nano, event.cost_status, event.cost_missing)
+        before = (*known, event.baseline_cost_nano, event.uncached_cost_nano)
+        if before == (cost.nano, cost.status, cost.missing, other, uncached):
             return None
         tally = self.tallies.setdefault((event.provider, event.request_model or event.response_model or ""), Tally())
         tally.calls += 1
@@ -73,14 +77,30 @@ class Repricing:
             cost_nano=cost.nano,
             cost_status=cost.status,
             cost_missing=cost.missing,
-            baseline_cost_nano=baseline,
+            baseline_cost_nano=other,
+            uncached_cost_nano=uncached,
             price_book=self._book.hash,
         )
 
-    def _baseline(self, event: CallEvent) -> int | None:
-        """What the same usage costs of the model that savings are reckoned against."""
-        if event.baseline_model is None or event.cost_status not in COMPUTED:
-            return event.baseline_cost_nano
-        other = msgspec.structs.replace(event, request_model=event.baseline_model, response_model=None)
-        cost = price_again(other, self._book)
-        return event.baseline_cost_nano if cost is None or cost.nano is None else cost.nano
+    def _otherwise(self, event: CallEvent, cost: Cost) -> tuple[int | None, int | None]:
+        """What the same usage costs of the baseline model, and without the provider's cache."""
+        if cost.status != semconv.COST_PRICED:
+            return None, None
+        usage = usage_of(event)
+
+        def ask(used: Usage, provider: str, model: str) -> tuple[int | None, str]:
+            found = price_usage(event, used, provider, model, self._book)
+            return found.nano, found.status
+
+        other = None if event.baseline_model is None else on_model(ask, usage, event.provider, event.baseline_model)
+        plain = uncached(usage, event.operation)
+        if plain is None:
+            return other, None
+        if not plain.units:
+            return other, 0
+        for model in dict.fromkeys((event.response_model, event.request_model)):
+            if model:
+                nano, status = ask(plain, event.provider, model)
+                if nano is not None:
+                    return other, nano if status == semconv.COST_PRICED else None
+        return other, None
