@@ -283,3 +283,15 @@ def test_an_image_may_be_a_mere_url_and_a_single_part_may_stand_alone():
     assert (
         bounded(alone).input_tokens == bounded(content(systemInstruction={"parts": [{"text": "hello"}]})).input_tokens
     )
+
+
+def test_a_body_that_is_nested_without_end_is_refused():
+    part: dict[str, object] = {"type": "tool_result", "tool_use_id": "t"}
+    part["content"] = [part]
+    assert "nested too deeply" in reason(message(messages=[{"role": "user", "content": [part]}]))
+
+
+def test_a_cap_that_is_written_leaves_room_for_the_prompt():
+    clamp = bounded(chat("gpt-4")).clamp
+    assert clamp is not None
+    assert (clamp.most, bounded(chat("gpt-4")).output_tokens) == (4096, clamp.tokens(8192))

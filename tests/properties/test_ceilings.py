@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from farebox.budgets.bound import Bound, Unbounded, bound
-from farebox.budgets.bound_table import table
+from farebox.budgets.bound_table import Rule, table
 from farebox.core import semconv
 from farebox.core.event import CallRequest
 from farebox.core.usage import Usage
@@ -67,6 +68,7 @@ def bounded(asked: CallRequest) -> Bound:
 
 
 @pytest.mark.parametrize("api", SHAPES)
+@settings(deadline=None)
 @given(text=TEXTS, more=TEXTS)
 def test_more_text_never_lowers_a_bound_and_no_byte_goes_uncounted(api, text, more):
     less = bounded(request(api, text)).input_tokens
@@ -75,6 +77,7 @@ def test_more_text_never_lowers_a_bound_and_no_byte_goes_uncounted(api, text, mo
 
 
 @pytest.mark.parametrize("api", [api for api, (_, _, name) in SHAPES.items() if name])
+@settings(deadline=None)
 @given(cap=CAPS, higher=CAPS)
 def test_a_higher_cap_never_lowers_a_bound_and_no_cap_is_below_what_it_says(api, cap, higher):
     assume(cap <= higher)
@@ -85,6 +88,7 @@ def test_a_higher_cap_never_lowers_a_bound_and_no_cap_is_below_what_it_says(api,
 
 
 @pytest.mark.parametrize("api", SHAPES)
+@settings(deadline=None)
 @given(key=st.text(min_size=1), value=st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text()))
 def test_a_key_that_the_table_does_not_have_is_never_let_through(api, key, value):
     found = table().endpoint(SHAPES[api][0], api)
@@ -95,6 +99,37 @@ def test_a_key_that_the_table_does_not_have_is_never_let_through(api, key, value
     assert repr(key) in refused.reason
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize("api", SHAPES)
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_whatever_a_key_holds_is_bounded_or_refused_and_never_a_fault(api, data):
+    found = table().endpoint(SHAPES[api][0], api)
+    assert found is not None
+    body = data.draw(st.dictionaries(st.sampled_from(sorted(found[1])), shaped(found[1], data) | JSON, max_size=4))
+    provider, model, _ = SHAPES[api]
+    assert isinstance(bound(CallRequest(provider, "chat", api, model, body)), Bound | Unbounded)
+
+
+def shaped(keys: Mapping[str, Rule], data: st.DataObject) -> st.SearchStrategy[object]:
+    """Objects with the keys of some node of this interface, and anything in them."""
+    nodes = [rule.argument for rule in keys.values() if rule.kind in {"node", "nodes", "parts"}]
+    if not nodes:
+        return JSON
+    shape = data.draw(st.sampled_from(nodes))
+    kind = data.draw(st.sampled_from(sorted(shape.kinds))) if shape.kinds else None
+    names = sorted(shape.keys if kind is None else shape.kinds[kind])
+    tag = {} if kind is None else {shape.tag: kind}
+    return st.dictionaries(st.sampled_from(names), JSON).map(lambda drawn: [{**drawn, **tag}])
+
+
+@settings(deadline=None)
 @given(nano=st.integers(0, 10**11), cap=st.none() | CAPS, least=st.integers(1, 5000))
 def test_a_cap_within_an_amount_never_costs_more_and_one_more_token_would(nano, cap, least):
     ceiling = CEILINGS.of(request("chat.completions", "x", cap), NOW)
@@ -156,6 +191,7 @@ def calls(draw: st.DrawFn) -> tuple[CallRequest, Usage, str | None]:
     return sent, usage, draw(st.sampled_from([None, "eu"])) if provider == semconv.OPENAI else None
 
 
+@settings(deadline=None)
 @given(call=calls(), minutes=st.integers(0, 59))
 def test_no_usage_within_a_bound_costs_more_than_its_ceiling(call, minutes):
     sent, usage, region = call

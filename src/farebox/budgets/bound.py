@@ -100,6 +100,8 @@ def bound(request: CallRequest, *, model: str | None = None, rows: Table | None 
         return _bound(request, model, rows or table())
     except Outside as outside:
         return Unbounded(f"{outside}: {REMEDY}")
+    except RecursionError:
+        return Unbounded(f"the body is nested too deeply to be read before it is sent: {REMEDY}")
 
 
 def _bound(request: CallRequest, model: str | None, rows: Table) -> Bound:
@@ -130,6 +132,7 @@ def _clamp(endpoint: Endpoint, known: Models, walk: Walk, rows: Table) -> Clamp:
     path, stated = walk.cap or (endpoint.write_cap, None)
     if stated is not None and stated <= walk.thinking:
         raise Outside(f"{'.'.join(path)}={stated} is not above the {walk.thinking} tokens set aside for thinking")
-    most = stated if stated is not None else endpoint.unstated_cap or known.most_output or USUAL_MOST
+    written = endpoint.unstated_cap or known.most_written or known.most_output or USUAL_MOST
+    most = written if stated is None else stated
     least = max(endpoint.smallest_cap, walk.thinking + 1)
     return Clamp(path, stated, least, most, walk.copies, rows.share, rows.margin.tokens)

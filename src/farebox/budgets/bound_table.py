@@ -115,12 +115,14 @@ class Models(Reviewed, frozen=True, kw_only=True):
         providers: who offers them.
         names: patterns of names.
         most_output: tokens that one answer has at most; None: not known.
+        most_written: the largest cap that is written for it, where the whole output leaves no room for a prompt; None: the most output.
         image_tokens: tokens that an image of any size is at most; None: not known.
     """
 
     providers: tuple[str, ...]
     names: tuple[str, ...]
     most_output: int | None = None
+    most_written: int | None = None
     image_tokens: int | None = None
 
 

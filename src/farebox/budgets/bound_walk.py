@@ -186,7 +186,7 @@ class Walk:
         if not isinstance(value, str):
             image = _object(value, _at(path))
             if unknown := image.keys() - _IMAGE_KEYS:
-                raise Outside(f"the key {min(unknown)!r} of {_at(path)} has no proven ceiling")
+                raise Outside(f"the key {min(map(str, unknown))!r} of {_at(path)} has no proven ceiling")
             kind = image.get("mimeType") or image.get("mime_type") or image.get("media_type") or "image/"
             if not str(kind).startswith("image/") or image.get("type") not in _INLINE:
                 raise Outside(f"{_at(path)} of type {_shown(image.get('type') or kind)} has no proven ceiling")
@@ -215,7 +215,7 @@ class Walk:
             raise Outside(f"{_at(path)} has no proven ceiling on {self._endpoint.title} of this provider")
         mark = _object(value, _at(path))
         if unknown := mark.keys() - {"type", "ttl"}:
-            raise Outside(f"the key {min(unknown)!r} of {_at(path)} has no proven ceiling")
+            raise Outside(f"the key {min(map(str, unknown))!r} of {_at(path)} has no proven ceiling")
         self.writes.add(semconv.CACHE_WRITE_5M)
         if mark.get("ttl") not in _FIVE_MINUTES:
             self.writes.add(semconv.CACHE_WRITE_1H)
