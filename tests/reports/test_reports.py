@@ -81,6 +81,15 @@ def test_calls_of_which_only_sums_are_left_are_said_where_they_cannot_be_told_ap
     assert REPORTS["latency"].run(ledger, by=("model",)).notes == ()
 
 
+def test_a_rate_of_errors_is_of_the_calls_that_are_kept(ledger, store, make_event):
+    old = [make_event(started_at=NOON - 3 * DAY) for _ in range(7)]
+    store(*old, make_event(started_at=NOON), make_event(started_at=NOON, status="error", error_type="TimeoutError"))
+    while ledger.retain(NOON - DAY):
+        pass
+    (row,) = REPORTS["errors"].run(ledger).records()
+    assert (row["error_type"], row["calls"], row["rate"]) == ("TimeoutError", 1, Decimal("0.5"))
+
+
 def test_unpriced_models_come_with_a_reason_and_a_remedy(ledger, store, make_event):
     unknown = {"cost_nano": None, "cost_status": "unpriced"}
     store(

@@ -37,12 +37,22 @@ def errors(
     """
     asked = scope(since, until, where)
     by = tuple(name for name in by if name not in _WHY)
-    found = ledger.by(*by, *_WHY, **asked.filters)
+    # Rates are of the same calls as the errors: of those that are kept one by one.
+    kept = asked._replace(since=max(asked.since or 0, ledger.reach("error_type")))
     all_calls: dict[tuple[Any, ...], int] = {}
-    for row in found:
+    statuses: set[str] = set()
+    for row in ledger.by(*by, "status", **kept.filters):
         key = tuple(row[name] for name in by)
         all_calls[key] = all_calls.get(key, 0) + row["calls"]
-    bad = sorted((row for row in found if row["status"] != semconv.STATUS_OK), key=lambda row: -row["calls"])
+        statuses.add(row["status"])
+    # Only sums know how many calls there were quickly, and only single calls know the type: those that ended well are not read.
+    bad = [
+        row
+        for status in sorted(statuses - {semconv.STATUS_OK})
+        if asked.where.get("status", status) == status
+        for row in ledger.by(*by, *_WHY, **{**kept.filters, "where": {**asked.where, "status": status}})
+    ]
+    bad.sort(key=lambda row: -row["calls"])
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             *groups.values_of((*by, *_WHY), row),
