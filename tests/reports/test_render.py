@@ -115,6 +115,13 @@ def test_durations_are_read_by_people_and_stay_nanoseconds_for_machines(nanoseco
     assert render.to_csv(table) == f"took_ns\n{nanoseconds}\n"
 
 
+def test_moments_are_read_by_people_to_the_second_and_kept_for_machines():
+    for moment in ("2026-11-25T19:19:07.476Z", "2026-11-25T19:19:07+00:00"):
+        table = Table(title="t", columns=(Column("at", "at (UTC)", "time"),), rows=((moment,), ("2026-11",)))
+        assert "| 2026-11-25 19:19:07 |\n| 2026-11 |" in render.to_markdown(table)
+        assert json.loads(render.to_json(table))["rows"][0] == {"at": moment}
+
+
 def test_money_that_is_owed_back_has_its_sign_in_front():
     table = Table(
         title="t",
@@ -147,26 +154,57 @@ def test_a_page_of_html_holds_all_of_it_escaped_and_loads_nothing():
 
 
 def test_details_go_from_the_right_where_there_is_no_room():
-    table = Table(
+    wide = Table(
         title="t",
         columns=(
-            Column("id", "id", detail=True),
+            Column("id", "id", "time", detail=True),
             Column("model", "model"),
-            Column("more", "more", detail=True),
+            Column("more", "more", "time", detail=True),
             Column("cost", "cost", "money"),
         ),
         rows=(("i" * 36, "gpt-5", "m" * 20, Money("1")),),
     )
 
-    def shown(width):
-        console = Console(file=io.StringIO(), width=200)
-        console.print(render.to_terminal(table, width))
-        heading = console.file.getvalue().splitlines()[2]
-        return heading.split()
+    def heading(width):
+        return printed(wide, width).splitlines()[2].split()
 
-    assert shown(None) == shown(90) == ["id", "model", "more", "cost"]
-    assert shown(70) == ["id", "model", "cost"]
-    assert shown(20) == shown(1) == ["model", "cost"]
+    assert heading(79) == ["id", "model", "more", "cost"]
+    assert "No room" not in printed(wide, 79)
+    assert heading(70) == ["id", "model", "cost"]
+    assert "No room here for: more. JSON and CSV have all columns." in printed(wide, 70)
+    assert heading(20) == ["model", "cost"]
+
+
+def printed(value, width):
+    console = Console(file=io.StringIO(), width=width)
+    console.print(render.to_terminal(value, width))
+    return console.file.getvalue()
+
+
+@given(
+    st.integers(24, 200),
+    st.lists(
+        st.tuples(st.text("ab ç漢", max_size=30), st.integers(0, 10**12), st.integers(-(10**15), 10**15)),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(0, 3),
+)
+def test_no_number_is_ever_cut_however_narrow_the_terminal(width, values, details):
+    columns = (
+        Column("name", "name"),
+        *(Column(f"c{at}", f"count {at}", "count", detail=at < details) for at in range(4)),
+        Column("cost", "cost", "money"),
+        Column("took", "took", "duration"),
+    )
+    rows = tuple((name, *[count] * 4, Money.from_nano(nano), count) for name, count, nano in values)
+    value = Table(title="t", columns=columns, rows=rows, totals=("total", *[1] * 4, Money("123456.78"), 5))
+    text = " ".join(printed(value, width).split())
+    for row in render.to_markdown(value).splitlines()[4:]:
+        *_, last_count, cost, took = (cell.strip() for cell in row.strip("| ").split(" | "))
+        assert cost in text
+        assert last_count in text
+        assert took in text
 
 
 def test_every_format_has_a_media_type_and_an_ending():

@@ -143,9 +143,9 @@ def _account(ledger: Ledger, provider: FakeProvider) -> None:
 
     out = console()
     out.print()
-    out.print(to_terminal(spend(ledger, ("provider", "model"))))
+    out.print(to_terminal(spend(ledger, ("provider", "model")), out.width))
     out.print()
-    out.print(to_terminal(spend(ledger, ("tenant_id", "task_type"))))
+    out.print(to_terminal(spend(ledger, ("tenant_id", "task_type")), out.width))
     out.print()
     _compare(ledger, provider)
 

@@ -50,7 +50,7 @@ def top(context: click.Context, *, interval: float, once: bool, asked: Asked) ->
     with asked.opened() as ledger:
         if once:
             found = statuses(asked.ledger)
-            out.print(view(ledger, asked, found, time.time_ns()))
+            out.print(view(ledger, asked, found, time.time_ns(), out.width))
             context.exit(OVER if any(one.over for one in found) else 0)
         _watch(ledger, asked, interval, out)
 
@@ -63,13 +63,13 @@ def _watch(ledger: Ledger, asked: Asked, interval: float, out: Any) -> None:
     try:
         with Live(console=out, screen=out.is_terminal, auto_refresh=False) as live:
             while True:
-                live.update(view(ledger, asked, statuses(asked.ledger), time.time_ns()), refresh=True)
+                live.update(view(ledger, asked, statuses(asked.ledger), time.time_ns(), out.width), refresh=True)
                 time.sleep(interval)
     except KeyboardInterrupt:
         return
 
 
-def view(ledger: Ledger, asked: Asked, statuses: Sequence[BudgetStatus], now: int) -> Any:
+def view(ledger: Ledger, asked: Asked, statuses: Sequence[BudgetStatus], now: int, width: int) -> Any:
     """One look, as rich draws it."""
     from rich.console import Group
     from rich.text import Text
@@ -87,7 +87,7 @@ def view(ledger: Ledger, asked: Asked, statuses: Sequence[BudgetStatus], now: in
         structs.replace(_narrow(latest(ledger, **asked.filters, limit=_ROWS)), notes=()),
     ]
     head = Text(f"farebox top  {datetime.fromtimestamp(now // 10**9, UTC):%Y-%m-%d %H:%M:%S} UTC", style="bold")
-    return Group(head, *(to_terminal(table) for table in tables), *map(_bar, statuses))
+    return Group(head, *(to_terminal(table, width) for table in tables), *map(_bar, statuses))
 
 
 def paces(ledger: Ledger, asked: Asked, now: int) -> Table:

@@ -16,8 +16,8 @@ _COLUMNS = (
     Column("calls", "calls", "count"),
     Column("cost", "cost", "money"),
     Column("cost_per_call", "per call", "money"),
-    Column("input_tokens_per_call", "tokens in", "number"),
-    Column("output_tokens_per_call", "tokens out", "number"),
+    Column("input_tokens_per_call", "tokens in", "number", detail=True),
+    Column("output_tokens_per_call", "tokens out", "number", detail=True),
 )
 
 

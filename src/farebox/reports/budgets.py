@@ -16,13 +16,20 @@ from farebox.reports.report import Cell, Column, Table
 _HOUR: Final = 3600
 
 _COLUMNS: Final = (
-    *(Column(name, name) for name in ("budget", "bucket", "window", "unit", "limit", "spent", "held", "remaining")),
+    Column("budget", "budget"),
+    Column("bucket", "bucket"),
+    Column("window", "window"),
+    Column("unit", "unit", detail=True),
+    Column("limit", "limit", "amount"),
+    Column("spent", "spent", "amount"),
+    Column("held", "held", "amount", detail=True),
+    Column("remaining", "remaining", "amount"),
     Column("utilization", "used", "percent"),
-    Column("calls", "calls", "count"),
-    Column("burn_per_hour", "per hour"),
-    Column("exhausted_at", "used up at", "time"),
-    Column("start", "from", "time"),
-    Column("end", "until", "time"),
+    Column("calls", "calls", "count", detail=True),
+    Column("burn_per_hour", "per hour", "amount", detail=True),
+    Column("exhausted_at", "used up at (UTC)", "time"),
+    Column("start", "from (UTC)", "time", detail=True),
+    Column("end", "until (UTC)", "time", detail=True),
 )
 
 

@@ -16,10 +16,10 @@ _COLUMNS = (
     Column("calls", "calls sent", "count"),
     Column("hits", "answered locally", "count"),
     Column("hit_ratio", "hit ratio", "percent"),
-    Column("input_tokens", "tokens in", "count"),
-    Column("cache_read_tokens", "read from cache", "count"),
+    Column("input_tokens", "tokens in", "count", detail=True),
+    Column("cache_read_tokens", "read from cache", "count", detail=True),
     Column("cached", "cached", "percent"),
-    Column("cache_write_tokens", "written to cache", "count"),
+    Column("cache_write_tokens", "written to cache", "count", detail=True),
 )
 
 

@@ -13,21 +13,21 @@ from farebox.reports.report import Cell, Column, Table
 from farebox.reports.scope import iso, scope
 
 COLUMNS: Final = (
-    Column("id", "id", detail=True),
-    Column("started", "started", "time"),
+    Column("id", "id", "id", detail=True),
+    Column("started", "started (UTC)", "time"),
     Column("provider", "provider", detail=True),
     Column("model", "model"),
     Column("operation", "operation", detail=True),
     Column("status", "status"),
     Column("tenant_id", "tenant"),
     Column("task_type", "task"),
-    Column("input_tokens", "tokens in", "count"),
+    Column("input_tokens", "tokens in", "count", detail=True),
     Column("cache_read_tokens", "cached", "count", detail=True),
-    Column("output_tokens", "tokens out", "count"),
-    Column("duration_ns", "took", "duration"),
+    Column("output_tokens", "tokens out", "count", detail=True),
+    Column("duration_ns", "took", "duration", detail=True),
     Column("first_chunk_ns", "first chunk", "duration", detail=True),
     Column("cost", "cost", "money"),
-    Column("cost_status", "cost is"),
+    Column("cost_status", "cost is", detail=True),
 )
 
 

@@ -17,8 +17,8 @@ from farebox.reports.scope import DAY_NS, Scope, by_titles, moment, scope
 _WEEK: Final = 7 * DAY_NS
 
 _COLUMNS = (
-    Column("calls", "calls", "count"),
-    Column("calls_before", "before", "count"),
+    Column("calls", "calls", "count", detail=True),
+    Column("calls_before", "before", "count", detail=True),
     Column("cost", "cost", "money"),
     Column("cost_before", "before", "money"),
     Column("difference", "difference", "money"),

@@ -42,11 +42,11 @@ def cost(
         columns=(
             Column("period", "UTC"),
             Column("calls", "calls", "count"),
-            *(Column(name, name, "count") for name in counts),
-            Column("input_tokens", "tokens in", "count"),
-            Column("output_tokens", "tokens out", "count"),
+            *(Column(name, name, "count", detail=True) for name in counts),
+            Column("input_tokens", "tokens in", "count", detail=True),
+            Column("output_tokens", "tokens out", "count", detail=True),
             Column("cost", "cost", "money"),
-            Column("cost_per_call", "per call", "money"),
+            Column("cost_per_call", "per call", "money", detail=True),
         ),
         rows=tuple(
             (

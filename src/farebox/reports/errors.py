@@ -68,7 +68,7 @@ def errors(
         columns=(
             *groups.columns_of((*by, *_WHY)),
             Column("calls", "calls", "count"),
-            Column("rate", "of all calls", "percent"),
+            Column("rate", "of all calls", "percent", detail=True),
             Column("cost", "cost", "money"),
         ),
         rows=rows,

@@ -34,7 +34,7 @@ _COLUMNS = (
     Column("forecast", "at its end", "money"),
     Column("low", "low", "money"),
     Column("high", "high", "money"),
-    Column("days", "whole days known", "count"),
+    Column("days", "whole days known", "count", detail=True),
 )
 
 

@@ -64,8 +64,8 @@ def latency(
         columns=(
             *groups.columns_of(by),
             Column("calls", "calls", "count"),
-            *(Column(f"p{percent}_ns", f"p{percent}", "duration") for percent in _WHOLE),
-            Column("streams", "streams", "count"),
+            *(Column(f"p{percent}_ns", f"p{percent}", "duration", detail=percent in (90, 99)) for percent in _WHOLE),
+            Column("streams", "streams", "count", detail=True),
             *(Column(f"first_chunk_p{percent}_ns", f"first chunk p{percent}", "duration") for percent in _FIRST),
         ),
         rows=tuple(rows),

@@ -13,12 +13,12 @@ from farebox.reports.scope import by_titles, scope
 
 _COLUMNS = (
     Column("calls", "calls", "count"),
-    Column("share_of_calls", "of calls", "percent"),
-    Column("tokens", "tokens", "count"),
-    Column("share_of_tokens", "of tokens", "percent"),
+    Column("share_of_calls", "of calls", "percent", detail=True),
+    Column("tokens", "tokens", "count", detail=True),
+    Column("share_of_tokens", "of tokens", "percent", detail=True),
     Column("cost", "cost", "money"),
     Column("share_of_cost", "of cost", "percent"),
-    Column("cost_per_call", "per call", "money"),
+    Column("cost_per_call", "per call", "money", detail=True),
 )
 
 

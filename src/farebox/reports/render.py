@@ -17,12 +17,13 @@ from farebox.reports.report import Cell, Column, Table
 UNKNOWN: Final = "unknown"
 """How people read a cost that nobody knows."""
 
-WORDS: Final = ("text", "time")
+WORDS: Final = ("text", "id", "time")
 """Kinds of columns that are read from the left."""
 
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - spreadsheets take wide signs too
 _PLACES: Final = 9
+_MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)[.\d]*(?:Z|\+00:00)")
 
 
 def to_json(table: Table) -> str:
@@ -103,18 +104,33 @@ _STYLE: Final = (
 
 
 def to_terminal(table: Table, width: int | None = None) -> Any:
-    """The table as an object that `rich.console.Console.print` draws.
+    """The table as an object that `rich.console.Console.print` draws. No number is ever cut.
 
     Args:
         table: what to draw.
-        width: characters that there is room for: columns of details go until it fits. None: all columns stay.
+        width: characters that there is room for. Columns of details go until the rest fits; where that is not enough, each row is told in
+            lines of its own. None: all columns stay.
     """
-    from rich import box
     from rich.console import Group
-    from rich.table import Table as Drawing
     from rich.text import Text
 
     cells = _texts(table)
+    chosen = _fitting(table.columns, cells, width)
+    body = _drawing(table, cells, chosen) if chosen else _told(table, cells)
+    left_out = [column.title for at, column in enumerate(table.columns) if chosen and at not in chosen]
+    more = [f"No room here for: {', '.join(left_out)}. JSON and CSV have all columns."] if left_out else []
+    return Group(
+        body,
+        *(Text(text, style="dim") for text in (*([] if table.rows else [table.empty]), *more)),
+        *(Text(f"! {visible(note)}", style="yellow") for note in table.notes),
+    )
+
+
+def _drawing(table: Table, cells: Sequence[Sequence[str]], chosen: Sequence[int]) -> Any:
+    from rich import box
+    from rich.table import Table as Drawing
+    from rich.text import Text
+
     drawing = Drawing(
         title=Text(visible(table.title), style="bold"),
         title_justify="left",
@@ -122,7 +138,6 @@ def to_terminal(table: Table, width: int | None = None) -> Any:
         show_footer=table.totals is not None,
         pad_edge=False,
     )
-    chosen = _fitting(table.columns, cells, width)
     for at in chosen:
         column = table.columns[at]
         drawing.add_column(
@@ -139,8 +154,24 @@ def to_terminal(table: Table, width: int | None = None) -> Any:
                 for at in chosen
             )
         )
-    nothing = [] if table.rows else [Text(table.empty, style="dim")]
-    return Group(drawing, *nothing, *(Text(f"! {visible(note)}", style="yellow") for note in table.notes))
+    return drawing
+
+
+def _told(table: Table, cells: Sequence[Sequence[str]]) -> Any:
+    """Row by row in lines: what a row is about, then its other values with their names."""
+    from rich.console import Group
+    from rich.text import Text
+
+    lines = [Text(visible(table.title), style="bold")]
+    for row in cells:
+        about = [cell for cell, column in zip(row, table.columns, strict=True) if column.kind in WORDS and cell]
+        pairs = [
+            f"{visible(column.title)} {cell}"
+            for cell, column in zip(row, table.columns, strict=True)
+            if column.kind not in WORDS and cell
+        ]
+        lines += [Text(", ".join(about), style="bold"), Text("  " + ", ".join(pairs))]
+    return Group(*lines)
 
 
 def _texts(table: Table) -> list[list[str]]:
@@ -152,19 +183,27 @@ def _texts(table: Table) -> list[list[str]]:
 
 _GAP: Final = 3
 """Characters between two columns in a terminal."""
+_FOLDED: Final = 12
+"""Characters of text that stay on one line, at least."""
 
 
 def _fitting(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int | None) -> list[int]:
-    """Which columns to draw: all, or without as many of the details, from the right, as there is no room for."""
+    """Which columns to draw: all, or without as many of the details, from the right, as there is no room for; none where that is too few."""
+    from rich.cells import cell_len
+
     chosen = list(range(len(columns)))
     if width is None:
         return chosen
-    widths = [max(len(column.title), *(len(row[at]) for row in cells), 0) for at, column in enumerate(columns)]
+    widths = [max(map(cell_len, (column.title, *(row[at] for row in cells)))) for at, column in enumerate(columns)]
+    for column, at in zip(columns, chosen, strict=True):
+        if column.kind == "text":
+            widths[at] = min(widths[at], _FOLDED)
+    room = width + 1  # the gap behind the last column is one short of the two edges
     for at in reversed([at for at in chosen if columns[at].detail]):
-        if sum(widths[one] + _GAP for one in chosen) <= width:
+        if sum(widths[one] + _GAP for one in chosen) <= room:
             break
         chosen.remove(at)
-    return chosen
+    return chosen if sum(widths[one] + _GAP for one in chosen) <= room else []
 
 
 def _plain(cell: Cell) -> str | int | float | None:
@@ -198,7 +237,7 @@ def _shown(cell: Cell, column: Column, places: int) -> str:
         return f"{cell:.1%}" if column.kind == "percent" else f"{cell:,}"
     if isinstance(cell, int):
         return _duration(cell) if column.kind == "duration" else f"{cell:,}"
-    return visible(cell)
+    return _MOMENT.sub(r"\1 \2", cell) if column.kind == "time" else visible(cell)
 
 
 def _duration(nanoseconds: int) -> str:

@@ -9,9 +9,9 @@ import msgspec
 
 from farebox.core.money import Money
 
-Kind: TypeAlias = Literal["text", "money", "count", "percent", "time", "duration", "number"]
-"""What a column holds: `str`, `Money` (US dollars), `int`, `Decimal` (1 is everything), `str` (ISO 8601, UTC), `int` (nanoseconds),
-`Decimal` (any number). None is unknown."""
+Kind: TypeAlias = Literal["text", "id", "money", "count", "percent", "time", "duration", "number", "amount"]
+"""What a column holds: `str`, `str` (never broken into lines), `Money` (US dollars), `int`, `Decimal` (1 is everything), `str` (ISO 8601, UTC), `int` (nanoseconds),
+`Decimal` (any number), `str` (a number whose unit another column says). None is unknown."""
 
 Cell: TypeAlias = str | int | Money | Decimal | None
 

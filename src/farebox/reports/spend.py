@@ -54,10 +54,10 @@ def _columns(total: Mapping[str, Any]) -> tuple[Column, ...]:
     """The columns of sums; those of `COUNTS` appear only when there is something to count."""
     return (
         Column("calls", "calls", "count"),
-        *(Column(name, name, "count") for name in COUNTS if total[name]),
-        Column("input_tokens", "tokens in", "count"),
-        Column("cached", "cached", "percent"),
-        Column("output_tokens", "tokens out", "count"),
+        *(Column(name, name, "count", detail=True) for name in COUNTS if total[name]),
+        Column("input_tokens", "tokens in", "count", detail=True),
+        Column("cached", "cached", "percent", detail=True),
+        Column("output_tokens", "tokens out", "count", detail=True),
         Column("cost", "cost", "money"),
         Column("share", "share", "percent"),
     )

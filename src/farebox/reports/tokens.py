@@ -60,7 +60,7 @@ def tokens(
         *groups.columns_of(by),
         Column("unit", "kind"),
         Column("side", "side"),
-        Column("calls", "calls using it", "count"),
+        Column("calls", "calls using it", "count", detail=True),
         Column("amount", "amount", "number"),
         Column("share", "of tokens", "percent"),
     )
