@@ -8,6 +8,7 @@ from farebox.core.event import CallRequest
 from farebox.meter.ceiling import Ceiling, Ceilings, NoCeiling
 from farebox.pricing import rate
 from farebox.pricing.book import Book
+from farebox.pricing.dearest import thresholds
 from farebox.pricing.installed import book_data
 
 NOW = time.time_ns()
@@ -151,7 +152,7 @@ def test_a_deployment_whose_region_nobody_stated_is_reckoned_with_as_regional(ce
 def test_a_model_that_is_not_billed_by_tokens_of_output_has_no_ceiling_of_an_answer(ceilings):
     found = ceilings.of(chat("text-embedding-3-small"), NOW)
     assert isinstance(found, NoCeiling)
-    assert "no price for tokens of output" in found.reason
+    assert "no price for output" in found.reason
 
 
 def test_a_model_whose_location_nobody_stated_is_reckoned_with_as_regional(ceilings):
@@ -182,3 +183,25 @@ def test_rates_are_remembered_by_what_decides_them_and_found_again_when_a_price_
     assert isinstance(first, Ceiling)
     assert isinstance(again, Ceiling)
     assert again.nano() > first.nano()
+
+
+def test_speech_that_is_billed_by_the_character_has_a_ceiling_and_by_the_token_has_none(ceilings):
+    def speech(model: str) -> CallRequest:
+        return CallRequest(
+            "openai", "speech", "audio.speech", model, {"model": model, "input": "x" * 1000, "voice": "ash"}
+        )
+
+    found = ceilings.of(speech("tts-1"), NOW)
+    assert isinstance(found, Ceiling)
+    assert found.nano() == 15_000_000  # $15 for a million characters
+    assert isinstance(ceilings.of(speech("gpt-4o-mini-tts"), NOW), NoCeiling)
+
+
+def test_a_name_that_is_about_to_mean_another_model_is_reckoned_with_as_the_dearer(ceilings, book):
+    before = rate.day_ns("2026-12-01") - 1_800_000_000_000
+    body = {"contents": [{"parts": [{"text": "x" * 250_000}]}], "serviceTier": "standard"}
+    found = ceilings.of(CallRequest("google", "chat", "generateContent", "gemini-2.5-pro", body), before)
+    assert isinstance(found, Ceiling)
+    after = book.unit_rates("google", "gemini-2.5-pro", before + 3_600_000_000_000)
+    assert found.output_rate >= max(after["output"], 15_000_000)
+    assert thresholds(book, "google", "gemini-2.5-pro", before)[0] == 200_000

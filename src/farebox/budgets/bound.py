@@ -12,6 +12,7 @@ import msgspec
 
 from farebox.budgets.bound_table import Endpoint, Models, Table, table
 from farebox.budgets.bound_walk import Outside, Walk
+from farebox.core import semconv
 from farebox.core.event import CallRequest
 
 MIN_OUTPUT_TOKENS: Final = 256
@@ -64,11 +65,12 @@ class Bound(msgspec.Struct, frozen=True):
     """What one attempt of a request can be billed at most.
 
     Attributes:
-        input_tokens: tokens of the prompt.
+        input_tokens: tokens of the prompt; characters, where `unit` says so.
         output_tokens: tokens that come out as the request stands, all copies, margin included; None: nothing limits them.
         clamp: how the output cap may be lowered; None: nothing comes out that is billed.
         tier: the service tier that it asks for, in the provider's word; None: it does not say.
         writes: units of cache writes that may be billed instead of plain input.
+        unit: what the prompt is billed by.
     """
 
     input_tokens: int
@@ -76,6 +78,7 @@ class Bound(msgspec.Struct, frozen=True):
     clamp: Clamp | None = None
     tier: str | None = None
     writes: frozenset[str] = frozenset()
+    unit: str = semconv.INPUT
 
 
 class Unbounded(msgspec.Struct, frozen=True):
@@ -116,7 +119,7 @@ def _bound(request: CallRequest, model: str | None, rows: Table) -> Bound:
     walk = Walk(endpoint, keys, known)
     walk.body(request.body)
     if not endpoint.output:
-        return Bound(walk.tokens, 0, None, walk.tier, frozenset(walk.writes))
+        return Bound(walk.tokens, 0, None, walk.tier, frozenset(walk.writes), endpoint.unit)
     clamp = _clamp(endpoint, known, walk, rows)
     stands = clamp.stated if clamp.stated is not None else endpoint.unstated_cap or known.most_output
     return Bound(

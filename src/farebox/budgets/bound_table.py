@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from farebox.core import semconv
+
 _REMEMBERED: Final = 1_024
 
 
@@ -68,6 +70,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         smallest_cap: the smallest cap that it takes.
         unstated_cap: the cap that holds where the request states none; None: the model's own.
         output: whether anything comes out that is billed.
+        unit: what texts are billed by in place of tokens.
         request_tokens: added to each request.
         json_factor: tokens for each byte of JSON.
         normalises: whether text may be normalised (NFKC) before it is cut into tokens.
@@ -82,6 +85,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     smallest_cap: int = 1
     unstated_cap: int | None = None
     output: bool = True
+    unit: str = semconv.INPUT
     request_tokens: int = 0
     json_factor: int = 1
     normalises: bool = False

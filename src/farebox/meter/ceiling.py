@@ -112,6 +112,7 @@ class Ceilings:
             tier=bounded.tier,
             writes=bounded.writes,
             output=bounded.clamp is not None,
+            unit=bounded.unit,
             location=extra.get("location"),
             residency=extra.get("data_residency"),
             server_address=request.server_address,

@@ -19,6 +19,9 @@ from farebox.pricing.book import Book
 from farebox.pricing.rate import Rate
 from farebox.pricing.resolve import Conditions, Level, Resolved
 
+_CACHED: Final = (semconv.INPUT_IMAGE, semconv.CACHE_READ, semconv.CACHE_READ_IMAGE)
+"""What tokens of a prompt may be billed as beside plain input, where nothing else was asked for."""
+
 _LONGEST_NS: Final = 3_600_000_000_000
 """A call that runs longer than an hour is none that an SDK waits for: its default timeout is ten minutes."""
 
@@ -36,7 +39,7 @@ class Dearest(msgspec.Struct, frozen=True):
     """Pico-dollars that are billed at most.
 
     Attributes:
-        input: for a token of the prompt, cached or not.
+        input: for a token of the prompt, cached or not, or for another unit of it.
         output: for a token that comes out.
         request: for the call itself.
     """
@@ -55,6 +58,7 @@ class Asked(msgspec.Struct, frozen=True):
         tier: the service tier that it asks for; None or "auto": whichever the provider chooses.
         writes: units of cache writes that may be billed instead of plain input.
         output: whether tokens come out that are billed.
+        unit: what the prompt is billed by.
         location: cloud region.
         residency: region of a data-residency endpoint.
         server_address: host name that it is sent to, where that tells the region.
@@ -65,6 +69,7 @@ class Asked(msgspec.Struct, frozen=True):
     tier: str | None = None
     writes: frozenset[str] = frozenset()
     output: bool = True
+    unit: str = semconv.INPUT
     location: str | None = None
     residency: str | None = None
     server_address: str | None = None
@@ -88,24 +93,22 @@ def dearest(book: Book, asked: Asked, *, prompt: int, at_ns: int) -> Dearest:
         for conditions in _conditions(book, asked, moment)
     ]
     levels = [level for one in found for level in one.levels if level is one.standard or prompt > level.limit]
-    inputs = {semconv.INPUT, semconv.INPUT_IMAGE, semconv.CACHE_READ, semconv.CACHE_READ_IMAGE, *asked.writes}
+    inputs = {asked.unit, *(_CACHED if asked.unit == semconv.INPUT else ()), *asked.writes}
     return Dearest(
-        input=_most(levels, inputs, semconv.INPUT, asked),
+        input=_most(levels, inputs, asked.unit, asked),
         output=_most(levels, semconv.OUTPUT_UNITS, semconv.OUTPUT, asked) if asked.output else 0,
         request=max(one.request for one in found),
     )
 
 
 def thresholds(book: Book, provider: str, model: str, at_ns: int) -> tuple[int, ...]:
-    """Prompt tokens beyond which the model's prices are others, ascending."""
-    entry = book.find(provider, model, at_ns)
-    limits = () if entry is None else (limit for period in entry.periods for limit, _prices in period.over)
-    more = (
-        ()
-        if entry is None
-        else (limit for period in entry.periods for one in period.variants.values() for limit, _prices in one.over)
-    )
-    return tuple(sorted({*limits, *more}))
+    """Prompt tokens beyond which the model's prices are others while a call runs, ascending."""
+    limits: set[int] = set()
+    for moment in (at_ns, at_ns + _LONGEST_NS):
+        entry = book.find(provider, model, moment)
+        for prices in () if entry is None else entry.periods:
+            limits.update(limit for one in (prices, *prices.variants.values()) for limit, _rates in one.over)
+    return tuple(sorted(limits))
 
 
 def _moments(book: Book, asked: Asked, at_ns: int) -> Iterator[int]:
@@ -152,7 +155,7 @@ def _known(found: Resolved, asked: Asked) -> Resolved:
 def _most(levels: list[Level], units: Collection[str], needed: str, asked: Asked) -> Rate:
     """The highest rate among the units, in any level."""
     if not all(needed in level.rates or needed in level.doubtful for level in levels):
-        raise PriceError(f"model {asked.model!r} of {asked.provider} has no price for tokens of {needed}")
+        raise PriceError(f"model {asked.model!r} of {asked.provider} has no price for {needed}")
     rates: list[Any] = []
     for level in levels:
         rates += [price for unit, price in level.rates.items() if unit in units]
