@@ -1,4 +1,4 @@
-"""One piece of work around a budget that pays for exactly ten calls, in nine circumstances; run it to print the table."""
+"""One piece of work around a budget that pays for exactly ten calls, in ten circumstances; run it to print the table."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import farebox
 from farebox import runtime
+from farebox.budgets.shared import SharedBudget
 from farebox.core.money import Money
 from farebox.testing import FakeProvider
 
@@ -138,10 +140,46 @@ def without_usage(provider: FakeProvider) -> int:
     return 15
 
 
+def ten_in_turn(url: str, token: str | None) -> None:
+    """What one of several processes does; a spawned one is given the token, a forked one is inside the budget already."""
+    from openai import OpenAI
+
+    with contextlib.ExitStack() as stack:
+        if token is not None:
+            farebox.instrument()
+            stack.enter_context(farebox.attach_budget(token))
+        client = stack.enter_context(OpenAI(api_key="k", base_url=url))
+        for _ in range(10):
+            outcome(client)
+
+
+def _processes(provider: FakeProvider, method: str) -> int:
+    budget = farebox.current_budget()
+    token = budget.token if method == "spawn" and isinstance(budget, SharedBudget) else None
+    context = get_context(method)
+    running = [context.Process(target=ten_in_turn, args=(provider.openai_base_url, token)) for _ in range(4)]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join()
+        assert process.exitcode == 0
+    return 40
+
+
+def in_forked_processes(provider: FakeProvider) -> int:
+    return _processes(provider, "fork")
+
+
+def in_spawned_processes(provider: FakeProvider) -> int:
+    return _processes(provider, "spawn")
+
+
 WORK = {
     "15 in sequence": (in_sequence, "max"),
     "50 at once, async, cold": (all_at_once, "max"),
     "8 threads by 10": (in_threads, "max"),
+    "4 forked processes by 10": (in_forked_processes, "max"),
+    "4 spawned processes by 10": (in_spawned_processes, "max"),
     "15 cancelled in flight": (cancelled_in_flight, "max"),
     "6 timed out, default retries": (timed_out_with_default_retries, "max"),
     "max_tokens=2000, 100 used": (of_a_large_cap, 100),
@@ -178,7 +216,7 @@ def do(work: str, terms: str) -> Outcome:
         budget = None
         if made is not None:
             farebox.instrument()
-            budget = stack.enter_context(farebox.track_budget(each * 10, **made))
+            budget = stack.enter_context(farebox.track_budget(each * 10, shared="processes" in work, **made))
         asked = function(provider)
         booked = None if budget is None else budget.total_spent
         result = Outcome(asked, len(provider.requests), each * 10, billed(provider), booked, each)

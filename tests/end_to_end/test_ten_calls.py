@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 from ten_calls import TERMS, WORK, do
 
-KNOWN = ("15 in sequence", "50 at once, async, cold", "8 threads by 10")
+KNOWN = (
+    "15 in sequence",
+    "50 at once, async, cold",
+    "8 threads by 10",
+    "4 forked processes by 10",
+    "4 spawned processes by 10",
+)
 """Work whose every outcome is known, of calls that cost what they are expected to."""
 
 MADE = [terms for terms in TERMS if terms != "bare SDK"]
