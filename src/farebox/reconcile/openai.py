@@ -127,7 +127,7 @@ def _usage(part: str, day: str, row: Mapping[str, Any]) -> UsageLine:
         key=text(row, "api_key_id"),
         units={unit: number for unit, number in units.items() if number},
         requests=count(row, "num_model_requests") if part in ("completions", "embeddings") else None,
-        untold=part != "completions",
+        untold=part == "embeddings",
         source=f"usage/{part}",
     )
 

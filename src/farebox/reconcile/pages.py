@@ -21,6 +21,9 @@ _LONGEST: Final = 90.0
 _MOST_PAGES: Final = 10_000
 _SKEW: Final = 120.0
 _SHOWN: Final = 300
+_BEGINNING: Final = 6
+_ENDING: Final = 4
+"""Characters of a key that a message may not show, at its beginning and at its end."""
 
 
 class StatementError(Exception):
@@ -142,10 +145,9 @@ class Pages:
 
 
 def hidden(text: str, key: str) -> str:
-    """The text without the key, nor the ends of it that servers show."""
-    if not key:
-        return text
-    for part in (key, key[:12], key[-8:], key[-4:]):
-        if len(part) >= 4:
-            text = text.replace(part, "***")
+    """The text without the key, nor the beginning or end of it that servers show."""
+    for length in range(len(key), _BEGINNING - 1, -1):
+        text = text.replace(key[:length], "***")
+    for length in range(len(key), _ENDING - 1, -1):
+        text = text.replace(key[-length:], "***")
     return text
