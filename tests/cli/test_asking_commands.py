@@ -68,7 +68,9 @@ def test_numbers_that_commands_print_are_sums_over_the_calls(farebox_command, to
         (cost,) = rows_of(farebox_command("cost", *asked))
         assert (cost["calls"], Money(cost["cost"] or 0)) == (calls, Money.from_nano(nano))
     listed = rows_of(farebox_command("calls", "--limit", "10000", *asked))
-    assert [row["id"] for row in listed] == [row[0] for row in one.sql("id", "ORDER BY started_at DESC, id DESC")]
+    assert [row["id"] for row in listed] == [
+        row[0] for row in one.sql("id", "ORDER BY started_at DESC, id DESC", kinds=True)
+    ]
 
 
 def test_cost_is_of_today_of_seven_days_and_of_this_month(farebox_command, today):
@@ -143,6 +145,10 @@ def test_calls_that_are_followed_are_printed_line_by_line(farebox_command, today
     monkeypatch.setattr(calls_module._coming, "__defaults__", (end,))
     result = farebox_command("calls", "--follow", "--since", "1h", "--ledger", today)
     assert [line.split("  ")[-1] for line in result.stdout.splitlines()] == ["acme analysis", "globex"]
+    lines = farebox_command("calls", "--follow", "--json", "--since", "1h", "--ledger", today).stdout.splitlines()
+    assert [json.loads(line)["cost_usd"] for line in lines] == ["0.003", None]
+    wrong = farebox_command("calls", "--follow", "--csv", "--ledger", today)
+    assert (wrong.exit_code, "--follow prints lines, and no csv" in wrong.stderr) == (2, True)
 
 
 def test_the_forecast_is_of_this_month_and_says_why_there_is_none(farebox_command, today):

@@ -29,7 +29,8 @@ def stored(told):
     """Rows of `calls` as dicts, newest first."""
     names = COLUMNS[:1] + COLUMNS[3:]
     return [
-        dict(zip(names, row, strict=True)) for row in told.sql(", ".join(names), "ORDER BY started_at DESC, id DESC")
+        dict(zip(names, row, strict=True))
+        for row in told.sql(", ".join(names), "ORDER BY started_at DESC, id DESC", kinds=True)
     ]
 
 

@@ -10,6 +10,7 @@ import click
 
 from farebox.cli.asking import Asked, asks, forms
 from farebox.cli.show import show
+from farebox.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from farebox.core.event import CallEvent
@@ -27,7 +28,11 @@ _LONGEST: Final = 600 * 10**9
     "--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="ROWS", help="Rows at most."
 )
 @click.option("--cursor", metavar="PLACE", help="Go on behind this place, which the page before names.")
-@click.option("--follow", is_flag=True, help="Go on and print calls as they come into the ledger; Ctrl-C ends it.")
+@click.option(
+    "--follow",
+    is_flag=True,
+    help="Go on and print calls as they come into the ledger, a line each, or a JSON object each; Ctrl-C ends it.",
+)
 @asks()
 @forms
 def calls(*, limit: int, cursor: str | None, follow: bool, asked: Asked, form: str) -> None:
@@ -36,13 +41,21 @@ def calls(*, limit: int, cursor: str | None, follow: bool, asked: Asked, form: s
 
     with asked.opened() as ledger:
         if follow:
-            for event in _coming(ledger, asked, time.time_ns() if asked.since is None else asked.since):
-                click.echo(line(event))
+            _follow(_coming(ledger, asked, time.time_ns() if asked.since is None else asked.since), form)
             return
         table = latest(ledger, **asked.filters, limit=limit, cursor=cursor)
         show(table, form)
     if table.cursor is not None and form != "json":
         click.echo(f"There are more: farebox calls --cursor {table.cursor}", err=True)
+
+
+def _follow(coming: Iterator[CallEvent], form: str) -> None:
+    from farebox.reports.export import line_of
+
+    if form not in ("table", "json"):
+        raise ConfigurationError(f"--follow prints lines, and no {form}: take --json, or neither")
+    for event in coming:
+        click.echo(line_of(event) if form == "json" else line(event))
 
 
 def line(event: CallEvent) -> str:

@@ -112,12 +112,20 @@ def write_csv(events: Iterable[CallEvent], target: IO[bytes]) -> None:
 
 
 def write_lines(events: Iterable[CallEvent], target: IO[bytes]) -> None:
-    """A JSON object a line, the same keys in each. Money in dollars is a string, so that no reader makes a binary float of it."""
-    encode = msgspec.json.Encoder(decimal_format="number").encode
+    """A JSON object a line, the same keys in each."""
     for event in events:
-        fields = {name: getattr(event, name) for name in STORED}
-        more = {"started": iso(event.started_at), "cost_usd": None if event.cost is None else f"{event.cost:f}"}
-        target.write(encode({name: more[name] if name in more else fields[name] for name in COLUMNS}) + b"\n")
+        target.write(line_of(event) + b"\n")
+
+
+def line_of(event: CallEvent) -> bytes:
+    """An event as a JSON object. Money in dollars is a string, so that no reader makes a binary float of it."""
+    fields = {name: getattr(event, name) for name in STORED}
+    fields["started"] = iso(event.started_at)
+    fields["cost_usd"] = None if event.cost is None else f"{event.cost:f}"
+    return _encode({name: fields[name] for name in COLUMNS})
+
+
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def values_of(event: CallEvent) -> Sequence[Any]:

@@ -59,7 +59,9 @@ def summed(groups: Iterable[Group]) -> dict[str, Any]:
 
 def columns_of(by: Sequence[str]) -> tuple[Column, ...]:
     """A column for each dimension."""
-    return tuple(Column(name, title(name), "time" if name in TIMES else "text") for name in by)
+    return tuple(
+        Column(name, f"{title(name)} (UTC)", "time") if name in TIMES else Column(name, title(name)) for name in by
+    )
 
 
 def values_of(by: Sequence[str], group: Group) -> tuple[str, ...]:
