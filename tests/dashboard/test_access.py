@@ -23,6 +23,7 @@ PATHS = (
     "/api/totals",
     "/api/events",
     "/api/reports/spend",
+    "/metrics",
     "/none",
 )
 
@@ -63,6 +64,13 @@ def test_the_token_becomes_a_cookie_and_leaves_the_address(closed):
     assert "Secure" not in cookie
     closed.enter()
     assert closed.ask("/api/totals").status == 200
+
+
+def test_a_program_says_the_token_in_a_header_and_gets_no_cookie(closed):
+    answer = closed.ask("/api/totals", Authorization=f"Bearer {TOKEN}")
+    assert (answer.status, "set-cookie" in answer.headers) == (200, False)
+    for wrong in ("Bearer ", "Bearer x", f"Basic {TOKEN}", f"Bearer {TOKEN}x"):
+        assert closed.ask("/api/totals", Authorization=wrong).status == 401
 
 
 def test_behind_tls_the_cookie_never_goes_without_it(closed):
@@ -173,7 +181,9 @@ def test_no_path_leads_out_of_the_page(dashboard, path_):
     assert "import" not in answer.text
 
 
-@pytest.mark.parametrize("path_", [*PATHS[:-3], "/none", "/api/none", "/api/totals?range=no", "/api/spend?format=csv"])
+@pytest.mark.parametrize(
+    "path_", [*PATHS[:6], "/metrics", "/none", "/api/none", "/api/totals?range=no", "/api/spend?format=csv"]
+)
 def test_every_answer_forbids_inline_scripts_frames_and_guessing(dashboard, path_):
     headers = dashboard.ask(path_).headers
     policy = headers["content-security-policy"]

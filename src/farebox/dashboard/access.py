@@ -92,13 +92,16 @@ class Access:
         return True
 
     def _let_in(self, scope: Scope, headers: Headers) -> Response | None:
-        """None for who has the cookie; the cookie for who has the token; else a refusal."""
+        """None for who has the cookie, or is a program that says the token; the cookie for who has it in the address; else a refusal."""
         parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         tokens = [value for name, value in parameters if name == TOKEN]
         if tokens:
             if len(tokens) > 1 or not hmac.compare_digest(_digest("address", tokens[0]), str(self._asked)):
                 return _problem(scope, 401, f"The token is wrong. {_REMEDY}")
             return self._welcome(scope, [pair for pair in parameters if pair[0] != TOKEN])
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        if bearer and hmac.compare_digest(_digest("address", bearer), str(self._asked)):
+            return None
         if not hmac.compare_digest(_cookie(headers, self._cookie), str(self._secret)):
             return _problem(scope, 401, f"This dashboard needs its token. {_REMEDY}")
         return None

@@ -21,6 +21,7 @@ from farebox.core.errors import ConfigurationError, FareboxError
 from farebox.dashboard.access import LOOPBACK, Access
 from farebox.dashboard.answers import Answers
 from farebox.dashboard.assets import assets
+from farebox.dashboard.metrics import Metrics
 from farebox.dashboard.panels import PANELS
 from farebox.dashboard.payload import payload
 from farebox.dashboard.pulse import Pulse
@@ -63,7 +64,7 @@ def app(
         clock=clock,
         zone=here.settings.time_zone,
     )
-    room = _Room(sources)
+    room, metrics = _Room(sources), Metrics(sources)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -73,6 +74,7 @@ def app(
     return Starlette(
         routes=[
             *assets(),
+            Route("/metrics", metrics.endpoint),
             Route("/api/about", room.about),
             Route("/api/events", room.events),
             Route("/api/reports/{report}", room.report),

@@ -7,9 +7,9 @@ const QUIET = 1500; // milliseconds between two fetches of a panel while calls p
 
 async function load(url, signal) {
   const response = await fetch(url, { signal, headers: { Accept: "application/json" } });
+  if (response.ok) return response.json();
   const body = await response.json().catch(() => ({ error: `The server answered ${response.status}.` }));
-  if (!response.ok) throw Object.assign(new Error(body.error), { status: response.status });
-  return body;
+  throw Object.assign(new Error(body.error), { status: response.status });
 }
 
 /** { table, error, retry } of a panel; `url` null asks nothing. */

@@ -113,12 +113,13 @@ function Tip({ title, said, left, width }) {
 
 /** The numbers of a chart as a table, for readers of every kind. */
 export function DataTable({ table, zone, label }) {
+  const [open, setOpen] = useState(false);
   if (!table?.rows.length) return null;
   const right = (column) => (["text", "time"].includes(column.kind) ? "" : "number");
   return (
-    <details class="data">
+    <details class="data" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>Show the numbers of {label}</summary>
-      <div class="scroll" tabIndex={0} role="region" aria-label={`Numbers of ${label}`}>
+      {open && <div class="scroll" tabIndex={0} role="region" aria-label={`Numbers of ${label}`}>
         <table>
           <thead>
             <tr>{table.columns.map((column) => <th key={column.name} scope="col" class={right(column)}>{column.title}</th>)}</tr>
@@ -129,7 +130,7 @@ export function DataTable({ table, zone, label }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </div>}
     </details>
   );
 }

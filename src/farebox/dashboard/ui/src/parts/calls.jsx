@@ -37,7 +37,7 @@ export function Calls({ view, zone }) {
 
 function CallTable({ rows, zone, fresh, open }) {
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Calls">
+    <div class="scroll" tabIndex={0} role="region" aria-label="Table of calls">
       <table class="calls">
         <thead>
           <tr>
