@@ -191,7 +191,8 @@ def _counts(units: Any) -> dict[str, Count]:
     found: dict[str, Count] = {}
     for unit, given in units.items():
         count = Decimal(repr(given)) if isinstance(given, float) else given
-        if isinstance(count, bool) or not isinstance(count, int | Decimal) or not 0 <= count < _LARGEST:
+        number = isinstance(count, int | Decimal) and not isinstance(count, bool) and Decimal(count).is_finite()
+        if not number or not 0 <= count < _LARGEST:
             raise ConfigurationError(f"units[{unit!r}]={given!r} cannot be used: give a number of at least 0")
         found[str(unit)] = count
     return found

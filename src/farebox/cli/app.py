@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "reconcile": "farebox.cli.reconcile:reconcile",
     "reprice": "farebox.cli.reprice:reprice",
     "report": "farebox.cli.report:report",
+    "savings": "farebox.cli.savings:savings",
     "top": "farebox.cli.top:top",
 }
 """Each command's name and place; its file is imported when it is called, or listed."""

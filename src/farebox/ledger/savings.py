@@ -17,11 +17,7 @@ from farebox.ledger.schema import DAY_NS, Family
 
 METHODS: Final = (semconv.SAVED_ROUTING, semconv.SAVED_PROMPT_CACHE, semconv.SAVED_LOCAL_CACHE)
 
-DIMENSIONS: Final = (
-    *("method", "model", *TIMES, "id", "kind", "provider", "operation", "request_model", "response_model", "service"),
-    *("status", "cost_status", "tenant_id", "workspace_id", "user_id", "task_type", "chain_id", "session_id", "budget"),
-    *("baseline_model", "route_reason"),
-)
+DIMENSIONS: Final = ("method", *queries.DIMENSIONS)
 """Every dimension of savings but tags."""
 
 Saving = tuple[str, str, int, int, int, int]

@@ -233,8 +233,9 @@ PAID: Final = "kind <> 'cache_hit'"
 
 UNCACHED: Final = "ALTER TABLE calls ADD COLUMN uncached_cost_nano INTEGER"
 
-_WHOSE: Final = """id, started_at, kind, provider, operation, request_model, response_model, service, status, cost_status, tenant_id,
-    workspace_id, user_id, task_type, chain_id, session_id, budget, route_reason, tags, cost_nano"""
+_WHOSE: Final = """id, parent_id, started_at, kind, provider, server_address, operation, api, request_model, response_model, response_id,
+    service, status, error_type, service_tier, cost_nano, cost_status, cost_missing, price_book, tenant_id, workspace_id, user_id,
+    task_type, chain_id, session_id, budget, tags, route_reason, trace_id, span_id"""
 
 SAVINGS_VIEW: Final = f"""
 CREATE VIEW savings AS

@@ -103,6 +103,13 @@ REPORTS: Final[dict[str, Report]] = {
         arguments=_BY,
         by=("model",),
     ),
+    "savings": Report(
+        place="farebox.reports.savings:savings",
+        title="Savings",
+        about="What routes, the provider's cache and local caches saved, each against its baseline.",
+        arguments=_BY,
+        by=("model",),
+    ),
     "unpriced": Report(
         place="farebox.reports.unpriced:unpriced",
         title="Unpriced",
