@@ -196,3 +196,37 @@ def test_what_a_program_leaves_open_at_its_exit_is_written_with_what_was_seen(tm
     assert (done.returncode, done.stdout) == (0, "leaving\n"), done.stderr
     (event,) = farebox.open_ledger(ledger).calls()
     assert (event.status, event.units) == ("abandoned", {"seconds": 3})
+
+
+def test_nothing_is_said_under_a_strict_budget_where_the_provider_may_answer_by_itself(sockets, connection):
+    with farebox.track_budget(5, strength="strict") as budget:
+        for message in (SOUND, ASK):
+            with pytest.raises(farebox.BudgetExceeded, match="answer by itself") as refused:
+                connection.send(message)
+            assert (refused.value.holder, refused.value.strength) == (budget, "strict")
+    connection.send(SOUND)
+    connection.send(ASK)
+    until(connection)
+    assert len(stored()) == 1
+
+
+def test_a_live_session_is_not_opened_under_a_strict_budget_and_says_nothing_under_a_later_one(sockets):
+    farebox.instrument()
+
+    async def connected():
+        client = sockets.genai_client()
+        try:
+            with farebox.track_budget(5, strength="strict"), pytest.raises(farebox.BudgetExceeded):
+                async with client.aio.live.connect(model=GEMINI, config={"response_modalities": ["TEXT"]}):
+                    pass
+            async with client.aio.live.connect(model=GEMINI, config={"response_modalities": ["TEXT"]}) as session:
+                with (
+                    farebox.track_budget(5, strength="strict"),
+                    pytest.raises(farebox.BudgetExceeded, match="answer by itself"),
+                ):
+                    await session.send_client_content(turns={"role": "user", "parts": [{"text": "2+2?"}]})
+        finally:
+            await client.aio.aclose()
+
+    asyncio.run(connected())
+    assert sockets.billed == []

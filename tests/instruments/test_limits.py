@@ -117,7 +117,7 @@ def test_a_request_that_nobody_knows_is_asked_about_where_budgets_are_strict(ope
     with pytest.raises(BudgetExceeded):
         openai.ask(ask)
     openai.ask(lambda client: client.models.retrieve("m"))
-    assert meter.unknowns == [("openai", "POST /brand/new")]
+    assert meter.unknowns == [("openai", "POST /brand/new is not a request that farebox knows")]
     assert [request.path for request in server.requests if request.path == "/v1/brand/new"] == []
 
 
@@ -125,7 +125,7 @@ def test_google_requests_that_nobody_knows_are_asked_about_too(gemini, server, h
     meter.is_strict = True
     with pytest.raises(BudgetExceeded):
         gemini.ask(lambda client: _google_request(client, "models/m:dream"))
-    assert meter.unknowns == [("google_genai", "POST models/m:dream")]
+    assert meter.unknowns == [("google_genai", "POST models/m:dream is not a request that farebox knows")]
     gemini.ask(lambda client: client.models.count_tokens(model="m", contents="x"))
     assert server.request.path.endswith(":countTokens")
 

@@ -128,11 +128,11 @@ class Meter(Protocol):
         ...
 
     def unknown(self, provider: str, what: str) -> None:
-        """A request that no endpoint describes, and that is not known to be free, is about to be sent.
+        """Something is about to be sent that may be paid for and has no ceiling, such as a request that no endpoint describes.
 
         Args:
             provider: whose it is.
-            what: its method and path.
+            what: why nothing bounds its cost.
 
         Raises:
             BudgetExceeded: a strict budget binds what is called here, and nothing bounds the cost of such a request.

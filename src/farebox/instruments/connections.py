@@ -37,6 +37,7 @@ class Wire:
             setattr(socket, name, getattr(self, f"_{name}{suffix}"))
 
     def _send(self, message: Any, *args: Any, **kwargs: Any) -> Any:
+        contained("ask a budget", self._conversation.allow)
         turn = contained("open a turn", self._conversation.sending, message)
         try:
             return type(self._socket).send(self._socket, message, *args, **kwargs)
@@ -45,6 +46,7 @@ class Wire:
             raise
 
     async def _send_async(self, message: Any, *args: Any, **kwargs: Any) -> Any:
+        contained("ask a budget", self._conversation.allow)
         turn = contained("open a turn", self._conversation.sending, message)
         try:
             return await type(self._socket).send(self._socket, message, *args, **kwargs)

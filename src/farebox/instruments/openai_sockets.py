@@ -230,6 +230,7 @@ RESPONSES: Final = Line(
     "response.create",
     {"response.created": _began, "error": _failed, **dict.fromkeys(_ENDS, _ended)},
     pieces=_TEXT,
+    spontaneous=False,
 )
 LIVE: Final = Line(
     SECONDS,

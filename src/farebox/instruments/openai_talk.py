@@ -68,6 +68,7 @@ class Line(msgspec.Struct, frozen=True):
         pieces: types of messages that bring a piece of text, which are counted and not looked into.
         body: what is asked for, given the client's message.
         whole: whether the session as a whole is the turn, and only its end ends it.
+        spontaneous: whether the provider may begin a turn by itself.
         measure: learns what a message of type `asks` adds to the turn, where the server does not count.
     """
 
@@ -77,6 +78,7 @@ class Line(msgspec.Struct, frozen=True):
     pieces: frozenset[str] = frozenset()
     body: Callable[[dict[str, Any]], Any] = dict
     whole: bool = False
+    spontaneous: bool = True
     measure: Callable[[Turn, Event], None] | None = None
 
 
@@ -95,6 +97,7 @@ class Talk(Conversation):
         query = parse_qs(urlsplit(path).query)
         super().__init__(owner, place, next(iter(query.get("model") or query.get("deployment") or ()), None))
         self.line = line
+        self.spontaneous = line.spontaneous
         self.transcriber: str | None = None
         self.session: Turn | None = None
 

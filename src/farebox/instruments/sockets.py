@@ -129,7 +129,12 @@ class Conversation:
         owner: whom to report to.
         place: who bills, and where it is sent.
         model: the model that it was opened for, as far as that is known.
+
+    Attributes:
+        spontaneous: whether the provider may begin a turn by itself, when it hears somebody speak.
     """
+
+    spontaneous = True
 
     def __init__(self, owner: Owner, place: Place, model: str | None) -> None:
         self.place = place
@@ -142,6 +147,23 @@ class Conversation:
         self._turns: list[Turn] = []
 
     # --- what the connection tells
+
+    def allow(self) -> None:
+        """See whether anything may be sent: what the provider begins by itself can be charged, and not refused.
+
+        Raises:
+            BudgetExceeded: a strict budget binds what is said here, and nothing would bound it.
+        """
+        meter = self._owner.meter()
+        if meter is None or not self.spontaneous or self.ended:
+            return
+        before = self._inside()
+        try:
+            if meter.is_strict:
+                meter.unknown(self.place.provider, "in such a session the provider may answer by itself")
+        finally:
+            if before is not None:
+                context.swap(before)
 
     def sending(self, message: Any) -> Turn | None:
         """The turn that a message is about to begin, or None.
@@ -196,7 +218,7 @@ class Conversation:
         meter = self._owner.meter()
         if meter is None or self.ended:
             return None
-        before = context.swap(self._scope) if context.current() is context.ROOT else None
+        before = self._inside()
         try:
             request = self._request(kind, model, body, begun=begun)
             call = meter.open(request)
@@ -233,6 +255,10 @@ class Conversation:
         """Those in flight, in the order of their beginning."""
         with self._lock:
             return list(self._turns)
+
+    def _inside(self) -> context.Scope | None:
+        """Enter the scope of the connection where the code that runs has none. Returns the scope to go back to, or None."""
+        return context.swap(self._scope) if context.current() is context.ROOT else None
 
     def _request(self, kind: Kind, model: str | None, body: Any, *, begun: bool) -> CallRequest:
         return CallRequest(

@@ -114,7 +114,7 @@ class Layer:
             return
         method, path = dialect.line(args, kwargs)
         if method == "POST" and not is_free(self.sdk, method, path):
-            meter.unknown(self.sdk, f"{method} {path}")
+            meter.unknown(self.sdk, f"{method} {path} is not a request that farebox knows")
 
     def unopened(self, error: Exception) -> None:
         """Opening a call failed: it goes on unmetered, unless the meter says that it must not.

@@ -45,7 +45,7 @@ class Strictly:
 
     def unknown(self, call: PaidCall, what: str) -> BudgetExceeded | None:
         """The refusal of a strict budget for a request that nobody knows, or None where no strict budget binds it."""
-        call.plan = Plan(call.request, NoCeiling(f"{what} is not a request that farebox knows"))
+        call.plan = Plan(call.request, NoCeiling(what))
         try:
             self.check(call)
             if self._standing.is_strict:
