@@ -99,6 +99,27 @@ def test_a_key_that_the_table_does_not_have_is_never_let_through(api, key, value
     assert repr(key) in refused.reason
 
 
+INSIDE = {
+    "chat.completions": lambda odd: {"messages": [{"role": "user", "content": "x", **odd}]},
+    "responses": lambda odd: {"text": {"verbosity": "low", **odd}, "input": "x"},
+    "messages": lambda odd: {"messages": [{"role": "user", "content": [{"type": "text", "text": "x", **odd}]}]},
+    "generateContent": lambda odd: {"contents": [], "generationConfig": {"temperature": 1, **odd}},
+    "interactions": lambda odd: {"input": [{"type": "text", "text": "x", **odd}]},
+    "embedContent": lambda odd: {"requests": [{"taskType": "x", **odd}]},
+}
+
+
+@pytest.mark.parametrize("api", INSIDE)
+@settings(deadline=None)
+@given(key=st.text(min_size=1), value=st.booleans() | st.integers() | st.text() | st.lists(st.text()))
+def test_a_key_that_a_node_does_not_have_is_never_let_through_either(api, key, value):
+    assume(all(key not in keys for node in table().nodes for keys in (node.keys, *node.kinds.values())))
+    provider, model, _ = SHAPES[api]
+    refused = bound(CallRequest(provider, "chat", api, model, INSIDE[api]({key: value})))
+    assert isinstance(refused, Unbounded)
+    assert repr(key) in refused.reason
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
