@@ -294,6 +294,21 @@ def test_a_ledger_in_a_read_only_directory_is_read_and_so_is_what_others_write_t
     assert process.returncode == 0
 
 
+def test_where_no_log_can_be_made_a_file_is_opened_anew_when_it_changed(ledger, path, make_event, monkeypatch):
+    ledger.ingest([make_event()], journal="j", segment=1, offset=1)
+    ledger.close()
+    honest = os.access
+    monkeypatch.setattr(os, "access", lambda place, mode: place != path.parent and honest(place, mode))
+    with SQLiteLedger(path, read_only=True) as reader:
+        assert reader.summary().calls == 1
+        first = reader._file._connection
+        assert reader.summary().calls == 1
+        assert reader._file._connection is first
+        with SQLiteLedger(path) as other:
+            other.ingest([make_event()], journal="j", segment=1, offset=2)
+            assert reader.summary().calls == 2
+
+
 def test_a_deleted_file_is_noticed_before_anything_is_committed_into_it(ledger, path, make_event):
     ledger.ingest([make_event()], journal="j", segment=1, offset=10)
     for file in path.parent.iterdir():

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,13 @@ class Scale:
             json.dumps(step),
         ]
         return subprocess.Popen([*before, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def wait_for(self, said, calls=1):
+        """Returns when the program that writes there has made so many calls."""
+        deadline = time.monotonic() + 120
+        while not (self.place / said).is_file() or (self.place / said).read_bytes().count(b"\n") < calls:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     @staticmethod
     def ended(process):

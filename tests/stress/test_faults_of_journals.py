@@ -214,9 +214,14 @@ def adopted_by(processes):
 
 
 def test_adopters_race_each_other_for_what_dead_processes_left(scale, told):
+    processes = []
     for number in range(20):
         process = scale.run(2_000, said=f"said-{number}", pause=0.0005)
-        time.sleep(0.5 + number * 0.01)
+        scale.wait_for(f"said-{number}")
+        time.sleep(0.2 + number * 0.01)
+        process.send_signal(signal.SIGSTOP)  # not dead yet: the next one would bring its journal in
+        processes.append(process)
+    for process in processes:
         process.kill()
         process.communicate()
     dead = len(journals(scale.place / "x.journal"))
@@ -256,9 +261,10 @@ def test_pids_of_another_namespace_mislead_nobody(scale, told):
     living = scale.run(1_000_000, said="said-living", before=apart, pause=0.0001)
     others = [*adopters(scale, 2, seconds=3), *adopters(scale, 2, seconds=3, before=apart)]
     assert adopted_by(others) == 0
+    scale.wait_for("said-living", calls=1001)
     living.send_signal(signal.SIGKILL)
     living.communicate()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (taken := adopted_by(adopters(scale, 1, before=apart))) == 0:
         assert time.monotonic() < deadline
     total, lost, twice = scale.verdict()

@@ -25,7 +25,8 @@ def test_kill_9_at_two_hundred_random_moments_of_four_processes(scale, told):
     chance = random.Random(1)
     for round_ in range(50):
         processes = [scale.run(1_000_000, said=f"said-{round_}-{number}", pause=0.0001) for number in range(4)]
-        time.sleep(0.35)
+        for number in range(4):
+            scale.wait_for(f"said-{round_}-{number}")
         for process in processes:
             time.sleep(chance.random() * 0.15)
             process.send_signal(signal.SIGKILL)
@@ -73,7 +74,8 @@ def delete(path):
 @pytest.mark.parametrize("fault", [delete, replace_by_empty])
 def test_the_ledger_goes_while_it_is_written(scale, told, fault):
     process = scale.run(20_000, pause=0.0001)
-    time.sleep(1.2)
+    scale.wait_for("said")
+    time.sleep(0.5)
     for _ in range(3):
         time.sleep(0.4)
         fault(scale.path)
@@ -93,6 +95,7 @@ def test_the_ledger_is_read_only_for_a_while(scale, told):
     SQLiteLedger(scale.path).close()
     scale.path.chmod(0o444)
     process = scale.run(5_000, before=bound_by_modes(), pause=0.001)
+    scale.wait_for("said")
     time.sleep(4)
     with SQLiteLedger(scale.path, read_only=True) as ledger:
         before = ledger.summary().calls
