@@ -295,3 +295,9 @@ def test_a_cap_that_is_written_leaves_room_for_the_prompt():
     clamp = bounded(chat("gpt-4")).clamp
     assert clamp is not None
     assert (clamp.most, bounded(chat("gpt-4")).output_tokens) == (4096, clamp.tokens(8192))
+
+
+def test_a_header_that_chooses_prices_is_refused_by_its_name():
+    steered = message(provider="aws-bedrock")
+    steered.extra = {"location": "us-east-1", "header": "X-Amzn-Bedrock-Service-Tier"}
+    assert "'X-Amzn-Bedrock-Service-Tier'" in reason(steered)

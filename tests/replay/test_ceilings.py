@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import farebox
 from farebox import scopes
 from farebox.budgets.bound import Bound, bound
 from farebox.budgets.gate import Gate
@@ -137,6 +138,25 @@ def test_no_recorded_exchange_was_billed_more_than_its_ceiling():
     for provider, share in COVERED.items():
         if total[provider] >= 10:
             assert covered[provider] >= share * total[provider], provider
+
+
+def test_no_recorded_exchange_was_billed_more_than_the_ceiling_of_an_estimate_of_its_body():
+    book, at = Book(book_data()), time.time_ns()
+    covered, wrong = 0, []
+    for row in exchanges():
+        request = request_of(row)
+        if not row["model"]:
+            continue
+        ceiling = farebox.estimate(request.body, model=row["model"], provider=request.provider).ceiling
+        _usage, cost = billed(row, request, book, at)
+        if ceiling is None or cost is None:
+            continue
+        covered += 1
+        if ceiling.to_nano() < cost:
+            wrong.append(f"{row['id']}: {ceiling} < {cost}")
+    print(f"\n{covered} covered by estimates")
+    assert not wrong, "\n".join(wrong)
+    assert covered > 0
 
 
 class Watching(Meter):

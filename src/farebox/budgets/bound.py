@@ -111,6 +111,8 @@ def _bound(request: CallRequest, model: str | None, rows: Table) -> Bound:
     found = rows.endpoint(request.provider, request.api)
     if found is None:
         raise Outside(f"{request.api or request.operation} requests to {request.provider} have no proven ceiling")
+    if request.extra and "header" in request.extra:
+        raise Outside(f"the header {request.extra['header']!r} may choose prices that are not known")
     endpoint, keys = found
     names = tuple(name.lower() for name in (model, request.model) if name)
     known = rows.model(request.provider, names)

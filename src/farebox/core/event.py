@@ -26,7 +26,7 @@ class CallRequest(msgspec.Struct, gc=False):
         server_address: host name of the server.
         stream: whether the answer is asked for as a stream.
         attempts_allowed: how often the SDK may send it (retries + 1).
-        extra: facts from the client that price the call: `location`, `data_residency`.
+        extra: facts from the client that price the call: `location`, `data_residency`, and a `header` that decides what is billed.
         units: what the request alone says will be billed, for answers that do not count it: images by size, characters.
         begun: whether the provider began it by itself: budgets are charged, and can no longer refuse.
         waits: whether whoever opens it can wait in line for a budget.

@@ -208,6 +208,7 @@ class Sent(msgspec.Struct, gc=False):
         files: bytes of the files that it carries, as far as they are known.
         adjusts: whether `Dialect.limited` can change it.
         counts_attempts: whether `attempts` is a number that the SDK keeps to.
+        steering: a header that decides what is billed, where the request has one.
     """
 
     body: Any
@@ -218,6 +219,7 @@ class Sent(msgspec.Struct, gc=False):
     files: int = 0
     adjusts: bool = False
     counts_attempts: bool = True
+    steering: str | None = None
 
 
 class WireOptions(msgspec.Struct, frozen=True):

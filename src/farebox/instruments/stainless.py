@@ -22,6 +22,15 @@ from farebox.instruments.placing import placed
 
 _RAW_HEADER: Final = "X-Stainless-Raw-Response"
 _OPTION: Final = "stream_options"
+_STEERING: Final = frozenset(
+    {
+        "x-amzn-bedrock-service-tier",
+        "x-amzn-bedrock-performanceconfig-latency",
+        "x-vertex-ai-llm-request-type",
+        "x-vertex-ai-llm-shared-request-type",
+    }
+)
+"""Headers that choose a tier: https://docs.aws.amazon.com/bedrock/latest/userguide/service-tiers-inference.html"""
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -82,6 +91,7 @@ class Stainless:
             adjusts=isinstance(options.json_data, Mapping),
             # A client's own middleware (anthropic 0.125 on) may send the request again, with another model.
             counts_attempts=not getattr(client, "_middleware", None),
+            steering=_steering(headers) or _steering(getattr(client, "_custom_headers", None)),
         )
 
     def place(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: WireOptions) -> Place:
@@ -150,6 +160,13 @@ def _length(content: Any) -> int:
     if isinstance(content, os.PathLike):
         return attempt(os.path.getsize, content, on_error=lambda _error: 0)
     return attempt(lambda: os.fstat(content.fileno()).st_size, on_error=lambda _error: 0)
+
+
+def _steering(headers: Any) -> str | None:
+    """The first header that decides what is billed."""
+    if not headers or not isinstance(headers, Mapping):
+        return None
+    return next((name for name in headers if isinstance(name, str) and name.lower() in _STEERING), None)
 
 
 def _raw(headers: Mapping[str, Any]) -> Literal["", "raw", "bytes"]:

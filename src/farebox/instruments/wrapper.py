@@ -220,7 +220,7 @@ def open_call(
         server_address=place.address,
         stream=sent.stream,
         attempts_allowed=sent.attempts,
-        extra=place.extra,
+        extra=place.extra if sent.steering is None else {**(place.extra or {}), "header": sent.steering},
         waits=True,
         adjusts=sent.adjusts,
         counts_attempts=sent.counts_attempts,

@@ -1,4 +1,4 @@
-"""A client's own middleware stands between the hook and the wire: what it sends more than once, no ceiling of one request bounds."""
+"""What a client adds to a request outside its body: middleware that may send it again, and headers that choose its price."""
 
 from __future__ import annotations
 
@@ -24,3 +24,19 @@ def test_a_strict_budget_refuses_a_client_with_middleware_and_a_hard_one_does_no
         with farebox.track_budget(1):
             twice.messages.create(**CALL)
     assert len(provider.billed) == 3
+
+
+HEADER = {"X-Amzn-Bedrock-Service-Tier": "priority"}
+
+
+@pytest.mark.parametrize(("given", "extra"), [({"default_headers": HEADER}, {}), ({}, {"extra_headers": HEADER})])
+def test_a_strict_budget_refuses_a_header_that_chooses_a_tier(provider, given, extra):
+    pytest.importorskip("anthropic")
+    farebox.instrument()
+    with provider.anthropic_client(max_retries=0, **given) as client:
+        refused = pytest.raises(farebox.BudgetExceeded, match="X-Amzn-Bedrock-Service-Tier")
+        with farebox.track_budget(1, strength="strict"), refused:
+            client.messages.create(**CALL, **extra)
+        with farebox.track_budget(1):
+            client.messages.create(**CALL, **extra)
+    assert provider.billed
