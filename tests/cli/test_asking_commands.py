@@ -213,6 +213,14 @@ def test_top_shows_paces_models_calls_and_budgets(farebox_command, budgeted):
     assert "analysis" not in only.stdout
 
 
+def test_top_shows_the_fullest_budgets_and_how_many_more_there_are(farebox_command, today):
+    for number in range(10):
+        farebox_command("budgets", "set", f"b{number}", "--limit", "1", "--window", "day", "--ledger", today)
+    text = farebox_command("top", "--once", "--ledger", today).stdout
+    assert text.count("░" * 20) == 8
+    assert "2 more budgets are less full." in text
+
+
 def test_a_budget_that_is_used_up_ends_every_look_at_budgets_with_3(farebox_command, budgeted):
     ledger = budgeted("0.004", 4_000_000)
     for command in (("top", "--once"), ("budgets", "status"), ("report", "budgets")):

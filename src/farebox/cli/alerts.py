@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from farebox.cli.show import FORMS, show
+from farebox.cli.asking import JSON
+from farebox.cli.show import show
 from farebox.core.errors import ConfigurationError
 from farebox.reports.report import Column, Table
 
@@ -23,7 +24,7 @@ def alerts() -> None:
 
 
 @alerts.command("list", epilog="Example: farebox alerts list --json")
-@click.option("--json", "form", flag_value="json", default="table", help="Print JSON.")
+@JSON
 def list_receivers(*, form: str) -> None:
     """Who is told of what, by the settings in force here. URLs and secrets are not shown."""
     from farebox import runtime
@@ -48,7 +49,7 @@ def list_receivers(*, form: str) -> None:
         Table(
             title="Receivers of alerts", columns=tuple(Column(name, name) for name in names), rows=rows, notes=(note,)
         ),
-        form if form in FORMS else "table",
+        form,
     )
 
 

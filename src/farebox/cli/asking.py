@@ -113,16 +113,32 @@ def asks(since: str | None = None) -> Callable[[Command], Command]:
 
 def forms(command: Command) -> Command:
     """Options that say how a table is printed; the command gets `form`."""
+
+    @functools.wraps(command)
+    def wrapped(*, form: str, as_json: bool, as_csv: bool, **more: Any) -> Any:
+        return command(form="json" if as_json else "csv" if as_csv else form, **more)
+
+    # Flags of their own: what two options of one name are by default differs between the versions of click.
+    made: Any = wrapped
     for option in (
-        click.option("--csv", "form", flag_value="csv", help="The same as --format csv."),
-        click.option("--json", "form", flag_value="json", help="The same as --format json."),
+        click.option("--csv", "as_csv", is_flag=True, help="The same as --format csv."),
+        click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
         click.option(
             "--format", "form", type=click.Choice(["table", *FORMS]), default="table", help="How to print it."
         ),
     ):
-        command = option(command)
-    return command
+        made = option(made)
+    found: Command = made
+    return found
 
+
+def json_or_table(_context: click.Context, _parameter: click.Parameter, value: bool) -> str:
+    """The form that a flag `--json` asks for."""
+    return "json" if value else "table"
+
+
+JSON: Final = click.option("--json", "form", is_flag=True, callback=json_or_table, help="Print JSON.")
+"""For commands that print a table or JSON; the command gets `form`."""
 
 BY: Final = click.option(
     "--by",

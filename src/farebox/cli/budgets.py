@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from farebox.cli.asking import forms
+from farebox.cli.asking import JSON, forms
 from farebox.cli.show import show
 from farebox.core.errors import ConfigurationError
 from farebox.core.money import Money
@@ -28,7 +28,6 @@ LEDGER: Final = click.option(
     metavar="PATH",
     help="Ledger that the budgets lie beside. [default: FAREBOX_LEDGER, farebox.toml, or the user's]",
 )
-JSON: Final = click.option("--json", "form", flag_value="json", default="table", help="Print JSON.")
 
 
 @click.group(invoke_without_command=True, epilog="Example: farebox budgets")

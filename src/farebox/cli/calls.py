@@ -77,11 +77,12 @@ def _coming(
 ) -> Iterator[CallEvent]:
     """Calls as they come, oldest first. One that began earlier may come later, because it took longer: each look goes back a while."""
     seen: dict[str, int] = {}
+    start = since
     while True:
-        start = max(since, time.time_ns() - _LONGEST)
         found = ledger.calls(since=start, until=asked.until, where=asked.where)
         for event in reversed([event for event in found if event.id not in seen]):
             seen[event.id] = event.started_at
             yield event
+        start = max(since, time.time_ns() - _LONGEST)
         seen = {name: started for name, started in seen.items() if started >= start}
         sleep(POLL)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import click
 
+from farebox.cli.asking import JSON
 from farebox.cli.moments import parse_moment
 from farebox.cli.show import show
 from farebox.core.errors import LedgerError, PriceError
 from farebox.core.event import CallEvent
 from farebox.reports.report import Column, Table
-
-AS_JSON: Final = click.option("--json", "form", flag_value="json", default="table", help="Print JSON.")
 
 
 @click.group(epilog="Example: farebox prices show gpt-5-mini --at 2026-06-01")
@@ -28,7 +27,7 @@ def prices() -> None:
     metavar="PROVIDER/MODEL",
     help="A model whose price jump is meant; may be given again. '*' accepts all.",
 )
-@AS_JSON
+@JSON
 @click.argument("where", required=False, metavar="[URL-OR-FILE]")
 def update(*, where: str | None, accept: tuple[str, ...], form: str) -> None:
     """Fetch newer prices, by default from prices.source or the published data. What is not to be trusted stays as it was, and is named."""
@@ -68,7 +67,7 @@ def update(*, where: str | None, accept: tuple[str, ...], form: str) -> None:
 @click.argument("model")
 @click.option("--provider", metavar="NAME", help="Who bills it. [default: every provider that has the model]")
 @click.option("--at", metavar="WHEN", help="As of when: 2026-06-01, 30d, ... UTC. [default: now]")
-@AS_JSON
+@JSON
 def show_model(*, model: str, provider: str | None, at: str | None, form: str) -> None:
     """Every rate of a model, its conditions, and where it is written."""
     from farebox.pricing.listing import rates_of
@@ -106,7 +105,7 @@ def show_model(*, model: str, provider: str | None, at: str | None, form: str) -
 
 @prices.command("list", epilog="Example: farebox prices list openai")
 @click.argument("provider", required=False)
-@AS_JSON
+@JSON
 def list_models(*, provider: str | None, form: str) -> None:
     """Models that have a price now, with what a million plain tokens cost."""
     from farebox.pricing.listing import models
@@ -125,7 +124,7 @@ def list_models(*, provider: str | None, form: str) -> None:
 @prices.command(epilog="Example: farebox prices diff bundled newest")
 @click.argument("old")
 @click.argument("new")
-@AS_JSON
+@JSON
 def diff(*, old: str, new: str, form: str) -> None:
     """What differs between two books: files, hashes of stored ones, 'bundled' or 'newest'."""
     from farebox.pricing import compare
@@ -144,7 +143,7 @@ def diff(*, old: str, new: str, form: str) -> None:
 @prices.command(epilog="Example: farebox prices explain 0199f3a2-7c41-7abc-8def-0123456789ab")
 @click.argument("event_id")
 @click.option("--ledger", metavar="PATH", help="Ledger to read. [default: FAREBOX_LEDGER, farebox.toml, or the user's]")
-@AS_JSON
+@JSON
 def explain(*, event_id: str, ledger: str | None, form: str) -> None:
     """The arithmetic of one call's cost: units, rates, conditions and sources, by the book in force."""
     from farebox.cli.asking import open_existing

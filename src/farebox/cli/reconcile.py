@@ -9,7 +9,7 @@ from typing import Final
 import click
 import msgspec
 
-from farebox.cli.asking import open_existing
+from farebox.cli.asking import json_or_table, open_existing
 from farebox.cli.moments import parse_moment
 from farebox.cli.show import show
 from farebox.core.errors import ConfigurationError
@@ -48,7 +48,7 @@ INCOMPLETE: Final = 4
 @click.option(
     "--ledger", metavar="PATH", help="Ledger to compare. [default: FAREBOX_LEDGER, farebox.toml, or the user's]"
 )
-@click.option("--json", "form", flag_value="json", default="table", help="Print one JSON object with all tables.")
+@click.option("--json", "form", is_flag=True, callback=json_or_table, help="Print one JSON object with all tables.")
 def reconcile(
     *,
     providers: tuple[str, ...],

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from farebox.cli.asking import open_existing
+from farebox.cli.asking import JSON, open_existing
 from farebox.cli.moments import parse_moment
 from farebox.cli.show import show
 from farebox.core.money import Money
@@ -33,7 +33,7 @@ _COLUMNS = (
 @click.option(
     "--ledger", metavar="PATH", help="Ledger to correct. [default: FAREBOX_LEDGER, farebox.toml, or the user's]"
 )
-@click.option("--json", "form", flag_value="json", default="table", help="Print JSON.")
+@JSON
 def reprice(*, since: str | None, model: str | None, dry_run: bool, ledger: str | None, form: str) -> None:
     """Price stored calls anew, each as of its own time: fills in unknown costs, and corrects those of a wrong rate.
 

@@ -81,13 +81,19 @@ def view(ledger: Ledger, asked: Asked, statuses: Sequence[BudgetStatus], now: in
     since = now - now % _DAY if asked.since is None else asked.since
     filters: dict[str, Any] = {**asked.filters, "since": since}
     models = spend(ledger, ("provider", "model"), **filters)
-    tables = [
-        paces(ledger, asked, now),
-        structs.replace(models, rows=models.rows[:_ROWS]),
-        structs.replace(_narrow(latest(ledger, **asked.filters, limit=_ROWS)), notes=()),
-    ]
+    fullest = sorted(statuses, key=lambda one: -one.utilization)
+    more = [f"{len(fullest) - _ROWS} more budgets are less full."] if len(fullest) > _ROWS else []
+    newest = structs.replace(_narrow(latest(ledger, **asked.filters, limit=_ROWS)), notes=())
     head = Text(f"farebox top  {datetime.fromtimestamp(now // 10**9, UTC):%Y-%m-%d %H:%M:%S} UTC", style="bold")
-    return Group(head, *(to_terminal(table, width) for table in tables), *map(_bar, statuses))
+    # What matters most comes first: a low terminal shows the upper part.
+    return Group(
+        head,
+        to_terminal(paces(ledger, asked, now), width),
+        *map(_bar, fullest[:_ROWS]),
+        *(Text(text, style="dim") for text in more),
+        to_terminal(structs.replace(models, rows=models.rows[:_ROWS]), width),
+        to_terminal(newest, width),
+    )
 
 
 def paces(ledger: Ledger, asked: Asked, now: int) -> Table:
