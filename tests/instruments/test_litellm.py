@@ -278,3 +278,17 @@ def test_a_path_that_is_not_known_is_metered_when_litellm_says_what_it_is_for(li
     HTTPHandler().post(f"{server.url}/predict/now", json={"model": "m"}, logging_obj=record)
     request = meter.call.request
     assert (request.provider, request.operation, request.model) == ("x-ai", "chat", "m")
+
+
+def test_what_nobody_knows_is_asked_about_where_budgets_are_strict_but_not_what_goes_to_logs(
+    litellm, server, hooked, meter
+):
+    from litellm.llms.custom_httpx.http_handler import HTTPHandler
+
+    meter.is_strict = True
+    HTTPHandler().post(f"{server.url}/ingest", json={"event": 1})
+    record = type("Record", (), {"call_type": "dream", "model_call_details": {}})()
+    with pytest.raises(BudgetExceeded):
+        HTTPHandler().post(f"{server.url}/dream", json={"model": "m"}, logging_obj=record)
+    assert meter.unknowns == [("litellm", "POST /dream is not a request that farebox knows")]
+    assert [request.path for request in server.requests] == ["/ingest"]

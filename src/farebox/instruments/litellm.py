@@ -38,8 +38,8 @@ class Handlers:
         return found
 
     def line(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, str]:
-        """What the arguments say."""
-        return "POST", urlsplit(_url(args, kwargs)).path
+        """What the arguments say; what is posted without a record of a call is litellm's own, to its logs."""
+        return "" if kwargs.get("logging_obj") is None else "POST", urlsplit(_url(args, kwargs)).path
 
     def names(self, endpoint: Endpoint, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG002 - the dialects' signature
         """No row has a part that may be anything."""

@@ -110,10 +110,8 @@ class Layer:
             return
         from farebox.instruments.free import FREE, is_free  # many patterns, which only strict budgets need
 
-        if self.sdk not in FREE:
-            return
         method, path = dialect.line(args, kwargs)
-        if method == "POST" and not is_free(self.sdk, method, path):
+        if method == "POST" and not (self.sdk in FREE and is_free(self.sdk, method, path)):
             meter.unknown(self.sdk, f"{method} {path} is not a request that farebox knows")
 
     def unopened(self, error: Exception) -> None:
