@@ -200,6 +200,9 @@ class Budget(Scoping):
         """Whether it has a limit, for everything or for a task."""
         return self._limit is not None or task_type in self._task_limits
 
+    is_shared = False
+    """Whether it is counted in a store, where other processes draw on it too."""
+
     def buckets(self, task_type: str | None) -> Sequence[Any]:  # noqa: ARG002 - those of a shared one
         """What a call takes from in a store; of a budget that is counted in memory: nothing."""
         return ()

@@ -375,13 +375,12 @@ def _hold(budgets: Sequence[Holder], amount: int, ceiling: int, task_type: str |
         if task_type is not None:
             accounts.append(budget.account.task(task_type))
     reservation = Reservation(accounts, amount, ceiling)
-    if any(account.waits for account in accounts):
-        reservation.owner = owner()
     for account in accounts:
-        held = reservation.holds(account)
+        held = ceiling if account.strict else amount
         account.held += held
         if account.waits:
-            account.held_by[reservation.owner] = account.held_by.get(reservation.owner, 0) + held
+            holder = reservation.owner = reservation.owner or owner()
+            account.held_by[holder] = account.held_by.get(holder, 0) + held
     return reservation
 
 

@@ -101,6 +101,8 @@ class SharedBudget(Budget):
         self._written = attached[1] if attached else None
         self.account = Account(None, waits=self.wait > 0, name=self.name, strict=self.strength == "strict")
 
+    is_shared = True
+
     @property
     def id(self) -> str:
         """What it is called in the store."""

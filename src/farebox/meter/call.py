@@ -44,10 +44,12 @@ class PaidCall:
         "id",
         "on_exit",
         "parent_id",
+        "patient",
         "plan",
         "request",
         "reservation",
         "scope",
+        "shares",
         "started_at",
         "strict",
         "waiting",
@@ -67,7 +69,7 @@ class PaidCall:
         self.hold: str | None = None
         self.waiting: Waiting | None = None
         self.plan: Plan | None = None
-        self.strict = False
+        self.strict = self.patient = self.shares = False
         self.parent_id: str | None = None
         self.on_exit: Callable[[], None] | None = None
         self._began = time.perf_counter_ns()
@@ -80,7 +82,7 @@ class PaidCall:
         Raises:
             BudgetExceeded: a budget cannot pay for it, and waiting cannot help.
         """
-        patient = self._meter.holding.waits(self)
+        patient = self.patient
         refusal = self._ask(last=not patient)
         if refusal is not None and patient:
             self.waiting = self._meter.holding.line_up(self)
@@ -146,7 +148,7 @@ class PaidCall:
             self.waiting = self._meter.holding.line_up_shared(self, refusal, before)
             if self.waiting is not None:
                 return False
-            if self.strict and not last and self._meter.holding.waits(self) and self._ask(last=True) is None:
+            if self.strict and not last and self.patient and self._ask(last=True) is None:
                 return self._reserve_standing(before, last=True)
             if before is not None:
                 self._meter.holding.gate.leave_line(before, admitted=False)

@@ -85,7 +85,7 @@ class Holding:
         Raises:
             BudgetExceeded: a standing budget cannot pay for it.
         """
-        if not (call.budgets or self.standing.concern(call.started_at)):
+        if not (call.shares or self.standing.concern(call.started_at)):
             return
         try:
             call.hold = attempt(self._reserve_standing, call, on_error=functools.partial(self._failed, call))
@@ -99,10 +99,6 @@ class Holding:
             if held is not None:
                 self.gate.release(held)
             raise
-
-    def waits(self, call: PaidCall) -> bool:
-        """Whether a call that does not fit may wait."""
-        return bool(call.budgets) and call.request.waits and any(budget.wait for budget in call.budgets)
 
     def line_up(self, call: PaidCall) -> Waiting | None:
         """A place in the line for a call that was refused, where waiting can help."""

@@ -38,9 +38,16 @@ class Strictly:
         return any(budget.strength == STRICT for budget in budgets) or self._standing.is_strict
 
     def bind(self, call: PaidCall) -> None:
-        """Find the ceiling of a call that strict budgets may bind, while its body is there."""
-        if (call.budgets or self._standing.is_strict) and self.may_bind(call.budgets):
-            call.strict = any(budget.strength == STRICT for budget in call.budgets)
+        """See what kinds of budgets bind a call, and find its ceiling where strict ones may, while its body is there."""
+        # One loop, and no generators: with three budgets they took as long as holding the money (0.5 µs).
+        for budget in call.budgets:
+            if budget.strength == STRICT:
+                call.strict = True
+            if budget.wait:
+                call.patient = call.request.waits
+            if budget.is_shared:
+                call.shares = True
+        if call.strict or self._standing.is_strict:
             call.plan = attempt(self._plan, call, on_error=functools.partial(_unplanned, call))
 
     def unknown(self, call: PaidCall, what: str) -> BudgetExceeded | None:
