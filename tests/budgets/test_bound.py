@@ -184,7 +184,7 @@ def test_an_image_counts_more_than_its_provider_makes_of_one(without, with_image
     [
         (
             chat("gpt-5.4", messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]),
-            "images",
+            "the size of an image",
         ),
         (
             message(
@@ -301,3 +301,19 @@ def test_a_header_that_chooses_prices_is_refused_by_its_name():
     steered = message(provider="aws-bedrock")
     steered.extra = {"location": "us-east-1", "header": "X-Amzn-Bedrock-Service-Tier"}
     assert "'X-Amzn-Bedrock-Service-Tier'" in reason(steered)
+
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAABAAAAAMACAIAAAA="
+"""The first bytes of a PNG of 1024 x 768 pixels."""
+
+
+def test_an_image_of_a_model_without_a_most_counts_by_its_size():
+    def shown(model: str, url: str) -> CallRequest:
+        return chat(model, messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}])
+
+    plain = bounded(chat("gpt-5.4", messages=said(""))).input_tokens
+    found = bounded(shown("gpt-5.4", f"data:image/png;base64,{PNG}")).input_tokens - plain
+    assert found == 8 + 256 + 32 * 24 * 3
+    gemini = content(contents=[{"parts": [{"inlineData": {"mimeType": "image/png", "data": PNG}}]}])
+    assert bounded(gemini).input_tokens >= 4096 + 4 * 3 * 258
+    assert "cannot be read" in reason(shown("gpt-5.4", "https://example.com/a.png"))

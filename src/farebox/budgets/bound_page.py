@@ -44,6 +44,8 @@ def _endpoint(endpoint: Endpoint) -> Iterator[str]:
 def _models(row: Models) -> str:
     names = ", ".join(f"`{name}`" for name in row.names)
     output, image = (f"{most:,}" if most else "-" for most in (row.most_output, row.image_tokens))
+    if row.tile is not None:
+        image = f"{image}, and {row.tile.tokens} for each {row.tile.side} x {row.tile.side} pixels"
     return f"| {', '.join(row.providers)} | {names} | {output} | {image} | {_source(row)} |"
 
 

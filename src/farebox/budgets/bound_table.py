@@ -112,6 +112,13 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int = 0
 
 
+class Tile(msgspec.Struct, frozen=True):
+    """How a model bills images by their size: tokens for each square of `side` pixels."""
+
+    side: int
+    tokens: int
+
+
 class Models(Reviewed, frozen=True, kw_only=True):
     """Models that have a ceiling.
 
@@ -120,7 +127,8 @@ class Models(Reviewed, frozen=True, kw_only=True):
         names: patterns of names.
         most_output: tokens that one answer has at most; None: not known.
         most_written: the largest cap that is written for it, where the whole output leaves no room for a prompt; None: the most output.
-        image_tokens: tokens that an image of any size is at most; None: not known.
+        image_tokens: tokens that an image of any size is at most, or that it has beside those of its `tile`s; None: not known.
+        tile: how much an image has more for its size; None: nothing.
     """
 
     providers: tuple[str, ...]
@@ -128,6 +136,7 @@ class Models(Reviewed, frozen=True, kw_only=True):
     most_output: int | None = None
     most_written: int | None = None
     image_tokens: int | None = None
+    tile: Tile | None = None
 
 
 class _File(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from farebox.budgets import bound_images
 from farebox.budgets.bound_table import Endpoint, Models, Rule, Shape
 from farebox.core import semconv
 
@@ -59,7 +60,7 @@ class Walk:
         self.writes: set[str] = set(endpoint.writes)
         self._endpoint = endpoint
         self._keys = keys
-        self._image_tokens = known.image_tokens
+        self._known = known
         self._prompts = 1
 
     def body(self, body: Any) -> None:
@@ -181,16 +182,33 @@ class Walk:
 
     def _image(self, _rule: Rule, value: Any, path: tuple[str, ...]) -> None:
         """An image in any of the three dialects. What else may stand in its place (a file, a sound, a document) is told by its type."""
-        if self._image_tokens is None:
-            raise Outside(f"images ({_at(path)}) have no proven ceiling with this model")
-        if not isinstance(value, str):
+        data = value
+        if not isinstance(value, str | bytes):
             image = _object(value, _at(path))
             if unknown := image.keys() - _IMAGE_KEYS:
                 raise Outside(f"the key {min(map(str, unknown))!r} of {_at(path)} has no proven ceiling")
             kind = image.get("mimeType") or image.get("mime_type") or image.get("media_type") or "image/"
             if not str(kind).startswith("image/") or image.get("type") not in _INLINE:
                 raise Outside(f"{_at(path)} of type {_shown(image.get('type') or kind)} has no proven ceiling")
-        self.tokens += self._image_tokens
+            data = image.get("data") or image.get("url")
+        self.tokens += self._image_tokens(data, path)
+
+    def _image_tokens(self, data: Any, path: tuple[str, ...]) -> int:
+        """The most that the model makes of any image, or of one of this size."""
+        least, tile = self._known.image_tokens, self._known.tile
+        if least is None:
+            raise Outside(f"images ({_at(path)}) have no proven ceiling with this model")
+        if tile is None:
+            return least
+        found = bound_images.size(data) if isinstance(data, str | bytes) else None
+        if found is None:
+            raise Outside(
+                f"the size of an image ({_at(path)}) cannot be read: send it in the request, as PNG, JPEG, GIF or WebP"
+            )
+        width, height = found
+        # Thin images may be cut into tiles of two thirds of their short side. https://ai.google.dev/gemini-api/docs/image-understanding
+        side = min(tile.side, max(1, min(found) * 2 // 3))
+        return least + -(-width // side) * -(-height // side) * tile.tokens
 
     def _cap(self, _rule: Rule, value: Any, path: tuple[str, ...]) -> None:
         if self.cap is not None:

@@ -22,8 +22,8 @@ from farebox.pricing.resolve import Conditions, Level, Resolved
 _CACHED: Final = (semconv.INPUT_IMAGE, semconv.CACHE_READ, semconv.CACHE_READ_IMAGE)
 """What tokens of a prompt may be billed as beside plain input, where nothing else was asked for."""
 
-_LONGEST_NS: Final = 3_600_000_000_000
-"""A call that runs longer than an hour is none that an SDK waits for: its default timeout is ten minutes."""
+_LONGEST_NS: Final = 3_660_000_000_000
+"""A call that runs longer than an hour is none that an SDK waits for (its default timeout is ten minutes); rates are kept for a minute."""
 
 _DAY_NS: Final = 86_400_000_000_000
 _AUTO: Final = "auto"
