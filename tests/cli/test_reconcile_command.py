@@ -110,3 +110,18 @@ def test_the_help_states_the_exit_codes(farebox_command):
         "4 a part of a statement could not be had",
     ):
         assert part in text
+
+
+def test_a_report_shows_what_was_billed(farebox_command, billing):
+    before = json.loads(farebox_command("report", "--billed", "--json").stdout)
+    assert {row["basis"] for row in before["rows"]} == {"estimated"}
+    billing.inject(Credit("openai", billing.closed, Decimal("-0.0005")))
+    farebox_command("reconcile")
+
+    after = json.loads(farebox_command("report", "--billed", "--by", "day", "--json").stdout)
+
+    rows = {row["day"]: (row["cost"], row["basis"], row["source"]) for row in after["rows"]}
+    assert rows[billing.closed] == ("0.0004", "actual", "OpenAI usage and costs")
+    assert {basis for _, basis, _ in rows.values()} == {"actual", "estimated"}
+    assert farebox_command("report", "models", "--billed").exit_code == 2
+    assert "bills do not know 'tenant_id'" in farebox_command("report", "--billed", "--by", "tenant").stderr

@@ -1,4 +1,4 @@
-"""`farebox report` and `farebox forecast`: the reports of the registry. Imports click, reports and cli."""
+"""`farebox report` and `farebox forecast`: the reports of the registry. Imports click, the runtime, reconcile, reports and cli."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from farebox.cli.asking import BY, Asked, asks, dimensions, forms
 from farebox.cli.show import show
 from farebox.core.errors import ConfigurationError
 from farebox.reports.registry import REPORTS, Report
+from farebox.reports.report import Table
 
 _LIST = "\n".join(f"  {name:<10}{report.about}" for name, report in REPORTS.items())
 
@@ -21,11 +22,17 @@ _LIST = "\n".join(f"  {name:<10}{report.about}" for name, report in REPORTS.item
 @click.argument("name", type=click.Choice(list(REPORTS)), default="spend", metavar="[REPORT]")
 @BY
 @click.option("--limit", type=click.IntRange(min=1), metavar="ROWS", help="Rows at most, of single calls.")
+@click.option(
+    "--billed",
+    is_flag=True,
+    help="What was billed, for closed days that farebox reconcile has a whole statement of; what was computed, for others."
+    " Of spend, by day, week, month, provider and model.",
+)
 @click.option("--cursor", metavar="PLACE", help="Go on behind this place, which the page before names.")
 @asks()
 @forms
 @click.pass_context
-def report(context: click.Context, /, *, name: str, asked: Asked, form: str, **given: Any) -> None:
+def report(context: click.Context, /, *, name: str, asked: Asked, form: str, billed: bool, **given: Any) -> None:
     """Print a report of the registry."""
     chosen = REPORTS[name]
     given["by"] = dimensions(given["by"])
@@ -33,6 +40,11 @@ def report(context: click.Context, /, *, name: str, asked: Asked, form: str, **g
     for argument in more:
         if argument not in chosen.arguments:
             raise ConfigurationError(f"the report {name} takes no --{argument}: {_takes(chosen)}")
+    if billed:
+        if name != "spend":
+            raise ConfigurationError(f"the report {name} takes no --billed: farebox report spend does")
+        show(_billed(asked, given["by"]), form)
+        return
     if chosen.asks == "budgets":
         from farebox.cli.budgets import show_status
 
@@ -41,6 +53,18 @@ def report(context: click.Context, /, *, name: str, asked: Asked, form: str, **g
         context.exit(show_status(asked.ledger, form))
     with asked.opened() as ledger:
         show(chosen.run(ledger, **asked.filters, **more), form)
+
+
+def _billed(asked: Asked, by: tuple[str, ...]) -> Table:
+    from farebox import runtime
+    from farebox.ledger.locate import ledger_path
+    from farebox.reconcile.store import stored_results
+    from farebox.reports.billed import billed
+
+    path = (ledger_path(asked.ledger) if asked.ledger else runtime.current().ledger_path).path
+    with asked.opened() as ledger:
+        results, _ = stored_results(path)
+        return billed(ledger, results, by or ("day", "provider"), **asked.filters)
 
 
 @click.command(epilog="Example: farebox forecast --by tenant --json")
