@@ -8,7 +8,7 @@ import json
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -52,6 +52,7 @@ def test_csv_has_a_heading_exact_money_and_empty_unknowns():
     )
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_no_csv_cell_runs_as_a_formula_and_every_printable_text_survives(text):
     _, row = csv.reader(io.StringIO(render.to_csv(table((text, 1, None, None))), newline=""))
@@ -181,6 +182,7 @@ def printed(value, width):
     return console.file.getvalue()
 
 
+@settings(deadline=None)
 @given(
     st.integers(24, 200),
     st.lists(

@@ -81,6 +81,13 @@ def test_calls_of_which_only_sums_are_left_are_said_where_they_cannot_be_told_ap
     assert REPORTS["latency"].run(ledger, by=("model",)).notes == ()
 
 
+def test_a_ledger_that_lost_no_calls_has_nothing_to_say_of_them(ledger, store, make_event):
+    store(make_event(started_at=NOON, user_id="u"))
+    while ledger.retain(NOON - DAY):
+        pass
+    assert REPORTS["spend"].run(ledger, by=("user_id",)).notes == ()
+
+
 def test_a_rate_of_errors_is_of_the_calls_that_are_kept(ledger, store, make_event):
     old = [make_event(started_at=NOON - 3 * DAY) for _ in range(7)]
     store(*old, make_event(started_at=NOON), make_event(started_at=NOON, status="error", error_type="TimeoutError"))
@@ -129,6 +136,8 @@ def test_a_comparison_says_where_the_period_before_is_not_whole(ledger, store, m
     assert REPORTS["compare"].run(ledger, **week).notes == (
         "The ledger begins on 2026-11-16 12:00: the period before is not whole.",
     )
+    store(make_event(started_at=NOON - 14 * DAY))  # in the first hour of the period before
+    assert REPORTS["compare"].run(ledger, **week).notes == ()
     store(make_event(started_at=NOON - 30 * DAY))
     table = REPORTS["compare"].run(ledger, **week)
     assert table.notes == ()
