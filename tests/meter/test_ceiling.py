@@ -6,6 +6,7 @@ import pytest
 
 from farebox.core.event import CallRequest
 from farebox.meter.ceiling import Ceiling, Ceilings, NoCeiling
+from farebox.price_settings import PriceSettings
 from farebox.pricing import rate
 from farebox.pricing.book import Book
 from farebox.pricing.dearest import thresholds
@@ -205,3 +206,12 @@ def test_a_name_that_is_about_to_mean_another_model_is_reckoned_with_as_the_dear
     after = book.unit_rates("google", "gemini-2.5-pro", before + 3_600_000_000_000)
     assert found.output_rate >= max(after["output"], 15_000_000)
     assert thresholds(book, "google", "gemini-2.5-pro", before)[0] == 200_000
+
+
+def test_a_deployment_is_judged_by_the_model_behind_it():
+    settings = PriceSettings(azure_deployments={"gpt-5": "gpt-5-pro", "mine": "gpt-5.1"})
+    ceilings = Ceilings(lambda: Book(book_data(), settings))
+    body = {"messages": [{"role": "user", "content": "hello"}]}
+    behind = ceilings.of(CallRequest("azure", "chat", "chat.completions", "gpt-5", body), NOW)
+    assert isinstance(behind, NoCeiling)
+    assert isinstance(ceilings.of(CallRequest("azure", "chat", "chat.completions", "mine", body), NOW), Ceiling)

@@ -169,7 +169,7 @@ MODELS = [
     (provider, model)
     for provider in (semconv.OPENAI, semconv.ANTHROPIC, semconv.GOOGLE)
     for _, model in BOOK.models(provider)
-    if table().model(provider, (model,)) is not None and "embed" not in model
+    if table().model(provider, model.lower()) is not None and "embed" not in model
 ]
 API_OF = {semconv.OPENAI: "chat.completions", semconv.ANTHROPIC: "messages", semconv.GOOGLE: "generateContent"}
 TIERS = ("default", "auto", "flex", "priority", "fast", "ultrafast")

@@ -114,8 +114,7 @@ def _bound(request: CallRequest, model: str | None, rows: Table) -> Bound:
     if request.extra and "header" in request.extra:
         raise Outside(f"the header {request.extra['header']!r} may choose prices that are not known")
     endpoint, keys = found
-    names = tuple(name.lower() for name in (model, request.model) if name)
-    known = rows.model(request.provider, names)
+    known = rows.model(request.provider, (model or request.model or "").lower())
     if known is None:
         raise Outside(f"model {request.model!r} of {request.provider} is not in the table of ceilings")
     walk = Walk(endpoint, keys, known)

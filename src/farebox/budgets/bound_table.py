@@ -193,7 +193,7 @@ class Table:
         self.share = Fraction(file.margin.share)
         self._nodes = {node.name: node for node in file.node}
         self._shapes: dict[str, Shape] = {}
-        self._found: dict[tuple[str, ...], Models | None] = {}
+        self._found: dict[tuple[str, str], Models | None] = {}
         self._keys = {
             (provider, api): (endpoint, self._body(endpoint, provider))
             for endpoint in file.endpoint
@@ -205,14 +205,14 @@ class Table:
         """The interface of a provider, and what its bodies may have."""
         return self._keys.get((provider, api))
 
-    def model(self, provider: str, names: tuple[str, ...]) -> Models | None:
-        """The row of a model, by any of its names."""
-        key = (provider, *names)
+    def model(self, provider: str, name: str) -> Models | None:
+        """The row of a model, by its name in lower case."""
+        key = (provider, name)
         if key not in self._found:
             if len(self._found) >= _REMEMBERED:
                 self._found.clear()
             self._found[key] = next(
-                (row for row in self.models if provider in row.providers and _matches(row, names)), None
+                (row for row in self.models if provider in row.providers and _matches(row, name)), None
             )
         return self._found[key]
 
@@ -249,8 +249,8 @@ class Table:
         return shape
 
 
-def _matches(row: Models, names: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(name, pattern) for name in names for pattern in row.names)
+def _matches(row: Models, name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in row.names)
 
 
 @functools.cache
