@@ -38,13 +38,6 @@ def test_the_table_of_homes_the_imports_for_type_checkers_and_all_agree():
     assert {*imported, "__version__"} == set(farebox.__all__)
 
 
-def test_the_agreed_face_is_either_there_or_says_when_it_comes():
-    for name in ("CostTracker", "compat"):
-        assert name not in farebox.__all__
-        with pytest.raises(AttributeError, match=f"farebox.{name} comes with a later version"):
-            getattr(farebox, name)
-
-
 def test_a_misspelt_name_is_told_the_likely_one():
     with pytest.raises(AttributeError, match="did you mean 'instrument'"):
         _ = farebox.instrumment

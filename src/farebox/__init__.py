@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from farebox import compat
     from farebox.answered import UsageMetrics, query_with_tracking
     from farebox.budgets.budget import Budget
     from farebox.budgets.status import BudgetStatus
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     )
     from farebox.scopes import Capture, carry
     from farebox.standing import attach_budget, budget_status, set_budget, set_tenant_budget
+    from farebox.tracker import CostTracker
     from farebox.verbs import (
         capture,
         current_budget,
@@ -65,6 +67,7 @@ __all__ = [
     "Capture",
     "ConfigurationError",
     "Cost",
+    "CostTracker",
     "Estimate",
     "FareboxError",
     "Instrumentation",
@@ -80,6 +83,7 @@ __all__ = [
     "budget_status",
     "capture",
     "carry",
+    "compat",
     "configure",
     "current_budget",
     "current_request_tracker",
@@ -118,6 +122,7 @@ _HOMES: Final = {
     "Capture": "farebox.scopes",
     "ConfigurationError": "farebox.core.errors",
     "Cost": "farebox.pricing.calculate",
+    "CostTracker": "farebox.tracker",
     "Estimate": "farebox.pricing.guess",
     "FareboxError": "farebox.core.errors",
     "Instrumentation": "farebox.instrumentation",
@@ -132,6 +137,7 @@ _HOMES: Final = {
     "budget_status": "farebox.standing",
     "capture": "farebox.verbs",
     "carry": "farebox.scopes",
+    "compat": "farebox",
     "configure": "farebox.runtime",
     "current_budget": "farebox.verbs",
     "current_request_tracker": "farebox.verbs",
@@ -164,7 +170,8 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise import_module("farebox.verbs").missing(name, __all__)
-    found = globals()[name] = getattr(import_module(home), name)
+    found = import_module(f"{home}.{name}") if home == __name__ else getattr(import_module(home), name)
+    globals()[name] = found
     return found
 
 

@@ -64,7 +64,7 @@ def record_call(
             found,
             quote=None if nano is None else (nano, semconv.COST_PROVIDER, ()),
             duration_ns=nanoseconds(duration),
-            started_at=None if started_at is None else int(started_at.timestamp() * 1_000_000) * 1000,
+            started_at=moment(started_at),
             status=status,
             response_id=None if response_id is None else str(response_id),
         )
@@ -110,6 +110,11 @@ def record_route(*, baseline_model: str | None, reason: str | None = None) -> No
         return
     check_names(baseline_model=baseline_model)
     context.route(Attribution(baseline_model=baseline_model, route_reason=None if reason is None else str(reason)))
+
+
+def moment(started_at: datetime | None) -> int | None:
+    """Nanoseconds UTC of a moment with a time zone."""
+    return None if started_at is None else int(started_at.timestamp() * 1_000_000) * 1000
 
 
 def nanoseconds(seconds: float | None) -> int | None:

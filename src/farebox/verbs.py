@@ -277,17 +277,8 @@ def open_ledger(path_or_url: str | os.PathLike[str] | None = None, *, read_only:
     return runtime.current().open_ledger(path_or_url, read_only=read_only)
 
 
-LATER = {
-    "CostTracker": "reports",
-    "compat": "reports",
-}
-"""Names of the agreed face that come with a later part."""
-
-
 def missing(name: str, available: list[str]) -> AttributeError:
     """What `farebox.<name>` raises for a name that it does not have."""
-    if name in LATER:
-        return AttributeError(f"farebox.{name} comes with a later version ({LATER[name]}); this one does not have it")
     near = difflib.get_close_matches(name, available, n=1)
     hint = f": did you mean {near[0]!r}?" if near else ""
     return AttributeError(f"module 'farebox' has no attribute {name!r}{hint}")
