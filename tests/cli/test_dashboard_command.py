@@ -38,6 +38,17 @@ def test_it_prints_the_address_with_its_token_and_answers_there(started):
     assert "Traceback" not in err
 
 
+def test_it_ends_at_once_and_quietly_while_a_page_is_open(started):
+    address, process = started
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with opener.open(address.replace("/?", "/api/events?")) as stream:
+        assert stream.readline() == b"event: version\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    assert "Traceback" not in err
+    assert "ERROR" not in err
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "farebox.example"])
 def test_it_listens_to_other_machines_only_if_that_is_said(farebox_command, host):
     done = farebox_command("dashboard", "--host", host)
@@ -59,6 +70,7 @@ def test_a_port_that_is_taken_is_said(farebox_command, started):
 
 def test_without_the_extra_it_says_how_to_get_it(farebox_command, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "farebox.dashboard.serving", raising=False)
     done = farebox_command("dashboard")
     assert (done.exit_code, "pip install 'farebox[dashboard]'" in done.stderr) == (1, True)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 from urllib.parse import urlencode
 
 import uvicorn
+
+from farebox.dashboard.serving import Server
 
 DAY = 86_400_000_000_000
 NOW = 1_795_000_000_000_000_000 // DAY * DAY + DAY // 2
@@ -41,13 +44,15 @@ class Dashboard:
     """One that listens on loopback; `ask` sends what it is given, and the cookie once `enter` was called."""
 
     def __init__(self, application):
-        config = uvicorn.Config(application, port=0, log_level="error", access_log=False, timeout_graceful_shutdown=1)
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run)
+        # One that is mounted in another has that one's server.
+        own = hasattr(application.state, "end_streams")
+        self._server = Server(application) if own else uvicorn.Server(uvicorn.Config(application, log_level="warning"))
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._listening]})
         self._thread.start()
         while not self._server.started:
             self._thread.join(0.005)
-        self.port = self._server.servers[0].sockets[0].getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
         self.url = f"http://{self.host}"
         self.cookie = None
@@ -76,3 +81,4 @@ class Dashboard:
     def close(self):
         self._server.should_exit = True
         self._thread.join()
+        self._listening.close()

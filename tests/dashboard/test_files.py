@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import UTC, datetime
 
 import pytest
-from serving import NOW
+from serving import DAY, NOW
 
 NAMES = (
     "<script>alert(1)</script>",
@@ -103,3 +104,45 @@ def test_a_call_that_is_not_there_is_said(dashboard):
     for panel in ("call", "explain"):
         answer = dashboard.panel(panel, name="nothing")
         assert (answer.status, "has no call with the id 'nothing'" in answer.json["error"]) == (400, True)
+
+
+def test_savings_are_those_of_the_report_for_whole_days(dashboard, write, make_event):
+    routed = {"baseline_model": "gpt-5", "baseline_cost_nano": 5_000_000}
+    write(
+        make_event(started_at=NOW, cost_nano=1_000_000, **routed),
+        make_event(started_at=NOW - DAY, cost_nano=9_000_000, **routed),
+        make_event(started_at=NOW - 9 * DAY, cost_nano=0, **routed),
+    )
+    week = dashboard.panel("savings", range="7d")
+    assert [(row["method"], row["baseline"], row["saved"]) for row in week.rows] == [("routing", "gpt-5", "0.00")]
+    assert not any("whole days" in note for note in week.json["notes"])
+    today = dashboard.panel("savings", range="1h")
+    assert [row["saved"] for row in today.rows] == ["0.004"]
+    assert "Of whole days (UTC)" in today.json["notes"][0]
+
+
+def test_bills_are_those_that_were_compared_last(dashboard, path, write, make_event):
+    from decimal import Decimal
+
+    from farebox.reconcile.outcome import DayResult
+    from farebox.reconcile.store import StatementStore, statements_path
+
+    write(make_event(started_at=NOW))
+    empty = dashboard.panel("bills")
+    assert (empty.rows, "run farebox reconcile" in empty.json["empty"]) == ([], True)
+    assert not statements_path(path).exists()
+    day = datetime.fromtimestamp(NOW // 10**9, UTC).date().isoformat()
+    known = {"status": "differs", "computed": Decimal(2), "complete": True, "source": "test", "fetched_at": NOW}
+    with StatementStore(statements_path(path)) as store:
+        names = ("openai", "anthropic")
+        store.write(
+            [DayResult(provider=name, day=day, billed=Decimal(3), unexplained=Decimal(1), **known) for name in names],
+            NOW,
+        )
+    rows = dashboard.panel("bills", range="7d").rows
+    assert [(row["provider"], row["billed"], row["difference"]) for row in rows] == [
+        ("anthropic", "3", "1"),
+        ("openai", "3", "1"),
+    ]
+    assert [row["provider"] for row in dashboard.panel("bills", provider="openai").rows] == ["openai"]
+    assert dashboard.panel("bills", since="2026-01-01", until="2026-01-31").rows == []

@@ -181,7 +181,7 @@ def test_nothing_of_the_ledger_is_written(dashboard, path, write, make_event):
 
 def test_answers_are_not_kept_for_ever(path, write, make_event):
     write(make_event(started_at=NOW))
-    sources = Sources(lambda: open_ledger(path, read_only=True), budgets=None, clock=lambda: NOW, zone="UTC")
+    sources = Sources(path, lambda: open_ledger(path, read_only=True), budgets=None, clock=lambda: NOW, zone="UTC")
     answers = _Room(sources)._answers
     from farebox.dashboard.question import question
 

@@ -85,10 +85,9 @@ def _build() -> None:
 
 def _serve(ledger: str | None, *, host: str, port: int, names: tuple[str, ...], token: str, browser: bool) -> None:
     try:
-        import uvicorn
-
         from farebox.dashboard.access import ANY_ADDRESS, LOOPBACK
         from farebox.dashboard.server import app
+        from farebox.dashboard.serving import Server
     except ImportError as error:
         raise FareboxError(f"{error.name} is not installed: pip install 'farebox[dashboard]'") from None
     from farebox import runtime
@@ -98,13 +97,7 @@ def _serve(ledger: str | None, *, host: str, port: int, names: tuple[str, ...], 
         runtime.configure(ledger=ledger)
     shown = "127.0.0.1" if host in _EVERYWHERE else f"[{host}]" if ":" in host else host
     hosts = (*LOOPBACK, shown, *names, *(() if _is_local(host) else (ANY_ADDRESS,)))
-    config = uvicorn.Config(
-        app(token=token, hosts=hosts),
-        log_level="warning",
-        access_log=False,  # it would write the token
-        server_header=False,
-        timeout_graceful_shutdown=1,
-    )
+    server = Server(app(token=token, hosts=hosts))
     if not (BUILT / "index.html").exists():
         click.echo(
             "The page was not built, because npm was not there at installation: farebox dashboard --build", err=True
@@ -115,7 +108,7 @@ def _serve(ledger: str | None, *, host: str, port: int, names: tuple[str, ...], 
         click.echo("Open this address; it works until you press Ctrl+C.", err=True)
         if browser:
             click.launch(address)
-        uvicorn.Server(config).run(sockets=[listening])
+        server.run(sockets=[listening])
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Final
 
 from farebox.dashboard.panels import panel_named
@@ -18,6 +21,10 @@ KEPT: Final = 256
 
 FRESH: Final = 10.0
 """Seconds for which an answer holds while the ledger does not change: ranges move on with the clock."""
+
+
+READERS: Final = 4
+"""Questions that are answered at the same time: a ledger answers one at a time, and one that reads every call would hold up the others."""
 
 
 class _Answer:
@@ -37,8 +44,11 @@ class Answers:
     """
 
     def __init__(self, sources: Sources, pulse: Pulse) -> None:
-        self._sources = sources
         self._pulse = pulse
+        # The last one that came back goes out first: as a rule one is enough, and the others stay closed.
+        self._free: queue.LifoQueue[Sources] = queue.LifoQueue()
+        for _ in range(READERS):
+            self._free.put(sources.another())
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, Question], _Answer] = OrderedDict()
 
@@ -55,9 +65,23 @@ class Answers:
             version = self._pulse.version()
             now = time.monotonic()
             if answer.table is None or answer.version != version or now - answer.made > FRESH:
-                table: Table = compute(self._sources, asked)
+                with self._lent() as sources:
+                    table: Table = compute(sources, asked)
                 answer.table, answer.version, answer.made = table, version, now
             return answer.table
+
+    def close(self) -> None:
+        """Close the ledgers; the next question opens one again."""
+        for reader in list(self._free.queue):
+            reader.close()
+
+    @contextlib.contextmanager
+    def _lent(self) -> Iterator[Sources]:
+        sources = self._free.get()
+        try:
+            yield sources
+        finally:
+            self._free.put(sources)
 
     def _place(self, panel: str, asked: Question) -> _Answer:
         with self._lock:

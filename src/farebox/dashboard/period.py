@@ -6,7 +6,7 @@ Everything is reckoned in the view's time zone: a day is from midnight to midnig
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -177,7 +177,7 @@ def nanoseconds(moment: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * NANO + since.microseconds * 1000
 
 
-def local(moment: int, zone: ZoneInfo) -> datetime:
+def local(moment: int, zone: tzinfo) -> datetime:
     """A moment on the clocks of a zone, to the microsecond."""
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment // 1000)).astimezone(zone)
 

@@ -36,6 +36,12 @@ class Pulse:
         self._streams = 0
         self._looking: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
+        self._ended = False
+
+    def end(self) -> None:
+        """End every stream: a server that stops waits for its answers, and these would go on."""
+        self._ended = True
+        self._news.set()
 
     def version(self) -> int:
         """The version as of the last tick; whoever comes after it looks, all others are told."""
@@ -65,7 +71,7 @@ class Pulse:
             self._looking = asyncio.get_running_loop().create_task(self._watch())
         told = 0
         try:
-            while True:
+            while not self._ended:
                 news = self._news
                 if told != self._version:
                     told = self._version
@@ -80,7 +86,7 @@ class Pulse:
 
     async def _watch(self) -> None:
         """Look as long as somebody listens."""
-        while self._streams:
+        while self._streams and not self._ended:
             before = self._version
             if await asyncio.to_thread(self.version) != before:
                 news, self._news = self._news, asyncio.Event()

@@ -28,6 +28,7 @@ from farebox.dashboard.pulse import Pulse
 from farebox.dashboard.question import GROUPS, question
 from farebox.dashboard.sources import Clock, Sources
 from farebox.dashboard.standing import ShownBudgets
+from farebox.ledger.locate import ledger_path
 from farebox.reports.registry import REPORTS
 from farebox.reports.render import FORMATS
 from farebox.reports.report import Table
@@ -54,11 +55,15 @@ def app(
         hosts: names under which it may be called, without ports; a mounted one needs those of the application.
         clock: nanoseconds UTC.
 
+    Returns:
+        The application. Its `state.end_streams()` ends the streams of news, which a server that stops would wait for.
+
     Raises:
         ConfigurationError: a setting cannot be used.
     """
     here = runtime.current()
     sources = Sources(
+        (here.ledger_path if ledger is None else ledger_path(ledger)).path,
         lambda: runtime.current().open_ledger(ledger, read_only=True),
         budgets=ShownBudgets(ledger),
         clock=clock,
@@ -69,9 +74,10 @@ def app(
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
+        room.close()
         sources.close()
 
-    return Starlette(
+    made = Starlette(
         routes=[
             *assets(),
             Route("/metrics", metrics.endpoint),
@@ -87,6 +93,8 @@ def app(
         exception_handlers={FareboxError: _told, 404: _lost},
         lifespan=lifespan,
     )
+    made.state.end_streams = room.end_streams
+    return made
 
 
 class _Room:
@@ -96,6 +104,14 @@ class _Room:
         self._sources = sources
         self._pulse = Pulse(sources)
         self._answers = Answers(sources, self._pulse)
+
+    def end_streams(self) -> None:
+        """End the streams of news; pages connect again."""
+        self._pulse.end()
+
+    def close(self) -> None:
+        """Close every ledger."""
+        self._answers.close()
 
     def about(self, _: Request) -> Response:
         """What the page must know before it asks."""

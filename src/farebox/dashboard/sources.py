@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from farebox.core.ports import Ledger
@@ -19,18 +20,23 @@ class Sources:
     """Where a dashboard reads.
 
     Args:
+        path: of the ledger, beside which budgets and bills lie.
         opening: opens the ledger to read; raises `LedgerError` where it cannot.
         budgets: the standing budgets.
         clock: nanoseconds UTC.
         zone: time zone of days where a view names none.
 
     Attributes:
+        path: as given.
         budgets: as given.
         clock: as given.
         zone: as given.
     """
 
-    def __init__(self, opening: Callable[[], Ledger], *, budgets: ShownBudgets, clock: Clock, zone: str) -> None:
+    def __init__(
+        self, path: Path, opening: Callable[[], Ledger], *, budgets: ShownBudgets, clock: Clock, zone: str
+    ) -> None:
+        self.path = path
         self._opening = opening
         self._lock: Final = threading.Lock()
         self._ledger: Ledger | None = None
@@ -49,6 +55,10 @@ class Sources:
             if self._ledger is None:
                 self._ledger = self._opening()
             return self._ledger
+
+    def another(self) -> Sources:
+        """The same with a ledger of its own."""
+        return Sources(self.path, self._opening, budgets=self.budgets, clock=self.clock, zone=self.zone)
 
     def close(self) -> None:
         """Close the ledger; the next question opens it again."""

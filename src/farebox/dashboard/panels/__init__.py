@@ -11,6 +11,7 @@ PANELS: Final[Registry] = Registry(
     "panel",
     rows={
         "totals": "farebox.dashboard.panels.totals:totals",
+        "pace": "farebox.dashboard.panels.totals:pace",
         "timeline": "farebox.dashboard.panels.timeline:timeline",
         "spend": "farebox.dashboard.panels.spend:spend",
         "latency": "farebox.dashboard.panels.latency:latency",
@@ -20,6 +21,8 @@ PANELS: Final[Registry] = Registry(
         "values": "farebox.dashboard.panels.spend:values",
         "calls": "farebox.dashboard.panels.calls:calls",
         "call": "farebox.dashboard.panels.calls:call",
+        "bills": "farebox.dashboard.panels.bills:bills",
+        "savings": "farebox.dashboard.panels.reports:savings",
         "reports": "farebox.dashboard.panels.reports:report",
         "forecast": "farebox.dashboard.panels.reports:forecast",
         "explain": "farebox.dashboard.panels.calls:explain",

@@ -78,7 +78,9 @@ def explain(sources: Sources, asked: Question) -> Table:
 def call(sources: Sources, asked: Question) -> Table:
     """Everything that is stored of the call `name`, field by field; what is unknown is left out."""
     event = _event(sources, asked)
-    fields = {name: value for name, value in msgspec.structs.asdict(event).items() if value not in (None, (), False)}
+    fields = {
+        name: value for name, value in msgspec.structs.asdict(event).items() if value not in (None, (), False, "")
+    }
     fields |= {
         "started_at": iso(event.started_at, ZoneInfo(asked.zone)),
         "duration_ns": _seconds(event.duration_ns),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -17,15 +18,17 @@ _COUNTS: Final = ("calls", "errors", "refused", "lost", "unpriced", "partial", "
 _TOKENS: Final = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
 _PERCENTS: Final = (50, 95)
 
+_PERIOD: Final = (Column("period", "period"), Column("since", "from", "time"), Column("until", "until", "time"))
 _COLUMNS: Final = (
-    Column("period", "period"),
-    Column("since", "from", "time"),
-    Column("until", "until", "time"),
+    *_PERIOD,
     Column("cost", "cost", "money"),
     *(Column(name, name, "count") for name in _COUNTS),
     *(Column(name, name.replace("_", " "), "count") for name in _TOKENS),
     Column("cached", "cached", "percent"),
     Column("error_rate", "errors a call", "percent"),
+)
+_PACE: Final = (
+    *_PERIOD,
     *(Column(f"p{percent}_ns", f"p{percent}", "duration") for percent in _PERCENTS),
     *(Column(f"first_chunk_p{percent}_ns", f"first chunk p{percent}", "duration") for percent in _PERCENTS),
 )
@@ -33,28 +36,38 @@ _COLUMNS: Final = (
 
 def totals(sources: Sources, asked: Question) -> Table:
     """Sums of the period ("this") and of the same share of the period before ("before")."""
+    return Table(title="Totals", columns=_COLUMNS, rows=_both(sources, asked, _sums))
+
+
+def pace(sources: Sources, asked: Question) -> Table:
+    """How long calls took, for both periods. Apart from the sums: by tenant or task it reads every call, and the sums need not wait."""
+    return Table(title="Latency", columns=_PACE, rows=_both(sources, asked, _times))
+
+
+def _both(
+    sources: Sources, asked: Question, cells: Callable[[Ledger, Scope], list[Cell]]
+) -> tuple[tuple[Cell, ...], ...]:
     ledger, zone = sources.ledger, ZoneInfo(asked.zone)
     times = asked.period(ledger, sources.clock())
-    spans = {"this": (times.since, times.until), "before": times.before}
-    rows = tuple(
-        (name, iso(since, zone), iso(until, zone), *_row(ledger, since, until, asked.filters))
-        for name, (since, until) in spans.items()
+    return tuple(
+        (name, iso(since, zone), iso(until, zone), *cells(ledger, Scope(since, until, asked.filters)))
+        for name, (since, until) in {"this": (times.since, times.until), "before": times.before}.items()
     )
-    return Table(title="Totals", columns=_COLUMNS, rows=rows)
 
 
-def _row(ledger: Ledger, since: int, until: int, where: dict[str, str | None]) -> list[Cell]:
-    total = summed(grouped(ledger, (), Scope(since, until, where)))
+def _sums(ledger: Ledger, scope: Scope) -> list[Cell]:
+    total = summed(grouped(ledger, (), scope))
     return [
         cost_of(total),
         *(total[name] for name in (*_COUNTS, *_TOKENS)),
         ratio(total["cache_read_tokens"], total["input_tokens"]),
         ratio(total["errors"], total["calls"]),
-        *(
-            cell
-            for span in ("duration", "first_chunk")
-            for cell in durations(ledger, span, _PERCENTS, since=since, until=until, where=where)
-        ),
+    ]
+
+
+def _times(ledger: Ledger, scope: Scope) -> list[Cell]:
+    return [
+        cell for span in ("duration", "first_chunk") for cell in durations(ledger, span, _PERCENTS, **scope.filters)
     ]
 
 

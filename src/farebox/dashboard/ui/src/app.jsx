@@ -12,7 +12,7 @@ import { Figures } from "./parts/figures.jsx";
 import { Spend } from "./parts/spend.jsx";
 import { Top } from "./parts/tops.jsx";
 import { Caches, Latency, Tokens } from "./parts/trends.jsx";
-import { Unsure } from "./parts/trust.jsx";
+import { Bills, Savings, Unsure } from "./parts/trust.jsx";
 import { address, filtersOf, show, useView } from "./view.js";
 
 export function App({ about }) {
@@ -20,6 +20,7 @@ export function App({ about }) {
   const zone = view.zone ?? about.zone;
   const totals = usePanel(address("totals", { ...view, by: "model" }));
   const rows = records(totals.table);
+  const pace = usePanel(address("pace", { ...view, by: "model" }), { quiet: 3000 });
   const [forecast] = records(usePanel(address("forecast", Object.fromEntries([...filtersOf(view), ...(view.zone ? [["zone", view.zone]] : [])])), { quiet: 5000 }).table);
   const empty = rows.length > 0 && rows[0].calls === 0 && rows[0].refused === 0;
   return (
@@ -39,7 +40,7 @@ export function App({ about }) {
       </nav>
       <main id="main" tabIndex={-1}>
         {totals.error && <Problem message={totals.error.message} retry={totals.retry} />}
-        {rows.length > 0 && <Figures rows={rows} zone={zone} forecast={forecast?.forecast ? forecast : null} />}
+        {rows.length > 0 && <Figures rows={rows} pace={pace.fresh ? records(pace.table) : []} zone={zone} forecast={forecast?.forecast ? forecast : null} />}
         {empty && <Welcome view={view} />}
         {!totals.error && (
           <div class="grid">
@@ -51,6 +52,8 @@ export function App({ about }) {
             <Caches view={view} zone={zone} />
             <Tokens view={view} zone={zone} />
             <Latency view={view} zone={zone} />
+            <Savings view={view} zone={zone} />
+            <Bills view={view} zone={zone} />
             <Unsure view={view} zone={zone} />
             <Calls view={view} zone={zone} />
           </div>

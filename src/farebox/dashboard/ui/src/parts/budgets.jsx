@@ -18,6 +18,10 @@ export function Budgets({ zone }) {
   const panel = usePanel(address("budgets", {}));
   const rows = records(panel.table).sort((one, other) => other.utilization - one.utilization);
   const [picked, setPicked] = useState(null);
+  const name = ({ budget, bucket }) => {
+    const split = rows.some((row) => row.budget === budget && row.bucket);
+    return split || bucket ? `${budget} \u00b7 ${bucket ?? "(none)"}` : budget;
+  };
   const chosen = rows.find((row) => picked && row.budget === picked.budget && row.bucket === picked.bucket) ?? rows[0];
   return (
     <Card title="Budgets" wide panel={panel} note={rows.length ? "Each in its own window of now; the range and the filters above do not apply." : undefined}>
@@ -26,10 +30,10 @@ export function Budgets({ zone }) {
       ) : (
         <div class="budgets">
           <ul class="budget-list" aria-label="Budgets, the fullest first">
-            {rows.slice(0, SHOWN).map((row) => <Budget key={`${row.budget} ${row.bucket}`} row={row} zone={zone} chosen={row === chosen} pick={() => setPicked(row)} />)}
+            {rows.slice(0, SHOWN).map((row) => <Budget key={`${row.budget} ${row.bucket}`} row={row} name={name(row)} zone={zone} chosen={row === chosen} pick={() => setPicked(row)} />)}
             {rows.length > SHOWN && <li class="note">and {rows.length - SHOWN} less full: farebox budgets status</li>}
           </ul>
-          <Burn row={chosen} zone={zone} />
+          <Burn row={chosen} name={name(chosen)} zone={zone} />
         </div>
       )}
     </Card>
@@ -42,13 +46,13 @@ function state(row) {
   return row.utilization >= 0.8 ? ["near", "nearly used up"] : ["fine", "lasts"];
 }
 
-function Budget({ row, zone, chosen, pick }) {
+function Budget({ row, name, zone, chosen, pick }) {
   const say = amount(row.unit);
   const [kind, words] = state(row);
   return (
     <li>
       <button type="button" class="budget" aria-pressed={chosen} onClick={pick}>
-        <span class="budget-name">{row.budget}{row.bucket ? ` \u00b7 ${row.bucket}` : ""}</span>
+        <span class="budget-name">{name}</span>
         <span class={`badge ${kind}`}>{words}</span>
         <span class="budget-bar" aria-hidden="true"><span class={`mark ${kind}`} style={{ width: `${Math.min(100, row.utilization * 100)}%` }} /></span>
         <span class="note">
@@ -60,7 +64,7 @@ function Budget({ row, zone, chosen, pick }) {
   );
 }
 
-function Burn({ row, zone }) {
+function Burn({ row, name, zone }) {
   const panel = usePanel(address("burn", { zone }, { name: row.budget, bucket: row.bucket ?? "" }), { quiet: 3000 });
   const rows = records(panel.table);
   const known = rows.filter((one) => one.spent !== null && one.forecast === null);
@@ -77,7 +81,7 @@ function Burn({ row, zone }) {
   const say = amount(row.unit);
   return (
     <div class="burn">
-      <h3>{row.budget}{row.bucket ? ` \u00b7 ${row.bucket}` : ""}</h3>
+      <h3>{name}</h3>
       {panel.error && <p class="note">{panel.error.message}</p>}
       {pieces.length > 0 && (
         <Lines
@@ -87,7 +91,7 @@ function Burn({ row, zone }) {
           axis={amount(row.unit, true)}
           label={`Use of the budget ${row.budget} in its window, with where this rate leads`}
           zone={zone}
-          height={200}
+          height={260}
           filled
           marker={{ value: Number(row.limit), name: `limit ${say(row.limit)}` }}
         />

@@ -107,8 +107,8 @@ function Explanation({ table, zone }) {
       <p class="headline">{table.title}</p>
       {table.rows.length > 0 && (
         <div class="scroll" tabIndex={0} role="region" aria-label="The arithmetic">
-          <table>
-            <thead><tr>{table.columns.map(({ name, title }) => <th key={name} scope="col">{title}</th>)}</tr></thead>
+          <table class="sums">
+            <thead><tr>{table.columns.map(({ name, title }, index) => <th key={name} scope="col" class={index > 0 && index < 5 ? "number" : ""}>{title}</th>)}</tr></thead>
             <tbody>
               {table.rows.map((row, at) => (
                 <tr key={at}>{row.map((value, index) => <td key={index} class={index > 0 && index < 5 ? "number" : ""}>{index === sources ? <Source text={value} /> : cell(value, table.columns[index], zone)}</td>)}</tr>

@@ -23,7 +23,24 @@ function Figure({ name, value, exact, children }) {
 
 const mean = ({ cost, calls, unpriced }) => (cost === null || calls - unpriced <= 0 ? null : Number(cost) / (calls - unpriced));
 
-export function Figures({ rows, zone, forecast }) {
+/** What besides is not sure. */
+function doubts({ unpriced, partial, estimated }) {
+  const more = [[partial, "known in part"], [estimated, "estimated"]].filter(([number]) => number).map(([number, what]) => `${whole(number)} ${what}`);
+  return more.join(", ") || (unpriced ? "in no sum" : "every cost is known");
+}
+
+/** It comes by itself: of one tenant it takes longer than the sums. */
+function Latency({ pace }) {
+  const [now, before] = pace;
+  if (!now) return <Figure name="Latency, p95" value={"\u2026"}><span class="delta">reading</span></Figure>;
+  return (
+    <Figure name="Latency, p95" value={duration(now.p95_ns)} exact={`p50 ${duration(now.p50_ns)}`}>
+      <Delta now={now.p95_ns} before={before.p95_ns} good={-1} against="vs before" />
+    </Figure>
+  );
+}
+
+export function Figures({ rows, pace, zone, forecast }) {
   const [now, before] = rows;
   const unsure = now.unpriced + now.partial;
   const delta = (name, good) => <Delta now={now[name]} before={before[name]} good={good} against="vs before" />;
@@ -32,17 +49,17 @@ export function Figures({ rows, zone, forecast }) {
       <dl class="figures" aria-label="Figures">
         <Figure name="Spend" value={atLeast(now.cost, unsure, { short: true })} exact={now.cost === null ? "unknown" : `$${now.cost}`}>{delta("cost", -1)}</Figure>
         {forecast && (
-          <Figure name="This month, at its end" value={money(forecast.forecast, { short: true })} exact={`$${forecast.forecast}`}>
-            <span class="delta">{money(forecast.low, { short: true })} to {money(forecast.high, { short: true })}, if days stay alike</span>
+          <Figure name="Month forecast" value={money(forecast.forecast, { short: true })} exact={`$${forecast.forecast}`}>
+            <span class="delta">{money(forecast.low, { short: true })} to {money(forecast.high, { short: true })}, 80 % sure</span>
           </Figure>
         )}
         <Figure name="Calls" value={brief(now.calls)} exact={whole(now.calls)}>{delta("calls")}</Figure>
         <Figure name="A call" value={money(mean(now))} exact="mean of the calls with a known cost"><Delta now={mean(now)} before={mean(before)} good={-1} against="vs before" /></Figure>
         <Figure name="Input from cache" value={share(now.cached)} exact={`${whole(now.cache_read_tokens)} of ${whole(now.input_tokens)} tokens`}>{delta("cached", 1)}</Figure>
         <Figure name="Errors" value={share(now.error_rate)} exact={`${whole(now.errors)} of ${whole(now.calls)} calls`}>{delta("error_rate", -1)}</Figure>
-        <Figure name="Latency, p95" value={duration(now.p95_ns)} exact={`p50 ${duration(now.p50_ns)}`}>{delta("p95_ns", -1)}</Figure>
+        <Latency pace={pace} />
         <Figure name="Cost unknown" value={whole(now.unpriced)} exact="calls without a known price: in no sum">
-          <span class={`delta ${unsure ? "bad" : "good"}`}>{unsure ? `${whole(now.partial)} partly, ${whole(now.estimated)} estimated` : now.estimated ? `${whole(now.estimated)} estimated` : "every cost is known"}</span>
+          <span class={`delta ${unsure ? "bad" : "good"}`}>{doubts(now)}</span>
         </Figure>
       </dl>
       <p class="note figures-note">

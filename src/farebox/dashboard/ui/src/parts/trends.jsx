@@ -48,13 +48,14 @@ export function Tokens({ view, zone }) {
       { name: "output", series: 1, value: output },
     ],
   }));
+  const written = pieces.some(({ parts }) => parts[2].value);
   const any = pieces.some(({ parts }) => parts.some(({ value }) => value));
   return (
     <Card title="Tokens by kind" panel={{ ...panel, table: panel.table && { ...panel.table, notes: [] } }}>
       {any ? (
         <>
           <Bars pieces={pieces} say={whole} axis={brief} label="Tokens by kind over time" zone={zone} height={180} />
-          <Key names={[["input", 0], ["from cache", 4], ["written to cache", 2], ["output", 1]]} />
+          <Key names={[["input", 0], ["from cache", 4], ...(written ? [["written to cache", 2]] : []), ["output", 1]]} />
         </>
       ) : <Nothing>No tokens were counted in this time.</Nothing>}
     </Card>
