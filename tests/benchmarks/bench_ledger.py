@@ -27,7 +27,6 @@ import msgspec
 from farebox.core.answers import Cursor
 from farebox.core.event import CallEvent
 from farebox.core.identity import new_id
-from farebox.ledger import schema
 from farebox.ledger.rows import COLUMNS, row_of
 from farebox.ledger.schema import DAY_NS, HOUR_NS
 from farebox.ledger.sqlite import SQLiteLedger
@@ -171,7 +170,9 @@ def measure_ingest(directory: Path, count: int = 200_000, batch: int = 1000) -> 
     bare = sqlite3.connect(directory / "bare.db", isolation_level=None)
     for setting in ("journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 4000"):
         bare.execute(f"PRAGMA {setting}")
-    bare.execute(schema.CALLS)
+    with SQLiteLedger(directory / "ledger.db"), sqlite3.connect(directory / "ledger.db") as made:
+        bare.execute(made.execute("SELECT sql FROM sqlite_master WHERE name = 'calls'").fetchone()[0])
+    made.close()
 
     plain = f"INSERT INTO calls ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 
@@ -304,6 +305,7 @@ def _crowded(count: int) -> list[CallEvent]:
 
 def fill(path: Path, count: int) -> None:
     if path.exists():
+        SQLiteLedger(path).close()  # of an earlier schema, perhaps
         return
     with SQLiteLedger(path) as ledger:
         began = time.perf_counter()
