@@ -215,3 +215,10 @@ def test_a_deployment_is_judged_by_the_model_behind_it():
     behind = ceilings.of(CallRequest("azure", "chat", "chat.completions", "gpt-5", body), NOW)
     assert isinstance(behind, NoCeiling)
     assert isinstance(ceilings.of(CallRequest("azure", "chat", "chat.completions", "mine", body), NOW), Ceiling)
+
+
+def test_a_cap_is_written_that_each_name_of_a_model_takes(ceilings):
+    found = ceilings.of(chat("gpt-5-chat-latest"), NOW)
+    assert isinstance(found, Ceiling)
+    assert found.clamp is not None
+    assert found.clamp.most == 16_384

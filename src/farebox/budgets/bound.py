@@ -121,7 +121,8 @@ def _bound(request: CallRequest, model: str | None, rows: Table) -> Bound:
     walk.body(request.body)
     if not endpoint.output:
         return Bound(walk.tokens, 0, None, walk.tier, frozenset(walk.writes), endpoint.unit)
-    clamp = _clamp(endpoint, known, walk, rows)
+    asked = rows.model(request.provider, (request.model or "").lower()) or known
+    clamp = _clamp(endpoint, (known, asked), walk, rows)
     stands = clamp.stated if clamp.stated is not None else endpoint.unstated_cap or known.most_output
     return Bound(
         walk.tokens,
@@ -132,11 +133,12 @@ def _bound(request: CallRequest, model: str | None, rows: Table) -> Bound:
     )
 
 
-def _clamp(endpoint: Endpoint, known: Models, walk: Walk, rows: Table) -> Clamp:
+def _clamp(endpoint: Endpoint, models: tuple[Models, ...], walk: Walk, rows: Table) -> Clamp:
+    """How the cap may be lowered, for a model by its name in the book and by the one that is asked for."""
     path, stated = walk.cap or (endpoint.write_cap, None)
     if stated is not None and stated <= walk.thinking:
         raise Outside(f"{'.'.join(path)}={stated} is not above the {walk.thinking} tokens set aside for thinking")
-    written = endpoint.unstated_cap or known.most_written or known.most_output or USUAL_MOST
+    written = endpoint.unstated_cap or min(row.most_written or row.most_output or USUAL_MOST for row in models)
     most = written if stated is None else stated
     least = max(endpoint.smallest_cap, walk.thinking + 1)
     return Clamp(path, stated, least, most, walk.copies, rows.share, rows.margin.tokens)
