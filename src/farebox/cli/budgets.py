@@ -179,8 +179,10 @@ def statuses(ledger: str | None, *, name: str | None = None, tenant: str | None 
         store.expire(now, is_dead)
         return stands(in_force, store, now, tenant_id=tenant)
 
-    found: list[BudgetStatus] | None = _ask(place, look) if in_force else []
-    return stands(in_force, None, now, tenant_id=tenant) if found is None else found
+    if not in_force or not place.budgets.path.exists():  # to look makes no file
+        return stands(in_force, None, now, tenant_id=tenant)
+    found: list[BudgetStatus] = _ask(place, look)
+    return found
 
 
 def _place(ledger: str | None) -> Any:
