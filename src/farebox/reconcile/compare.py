@@ -31,6 +31,8 @@ def compare(facts: Facts, *, source: str, notes: tuple[str, ...] = ()) -> DayRes
     """
     work = Working(facts)
     metered = facts.metered
+    if metered.sums_only:
+        return _coarse(facts, source, notes)
     if metered.repriced:
         work.blame(Cause(kind=outcome.STALE, amount=_NOTHING), metered.repriced)
     tokens = _tokens(work) if facts.usage or facts.coverage.usage else ()
@@ -65,6 +67,24 @@ def compare(facts: Facts, *, source: str, notes: tuple[str, ...] = ()) -> DayRes
         tokens=tokens,
         money=money,
         notes=(*notes, *([problem] if problem else []), *_taxes(facts)),
+    )
+
+
+def _coarse(facts: Facts, source: str, notes: tuple[str, ...]) -> DayResult:
+    """A day whose single calls are gone: totals only, and no difference is blamed on anything."""
+    billed = _billed(facts) if facts.coverage.money else None
+    computed = facts.metered.stored
+    return DayResult(
+        provider=facts.provider,
+        day=facts.day,
+        status=_status(facts, billed),
+        computed=dollars(computed),
+        billed=None if billed is None else dollars(billed),
+        unexplained=dollars(Fraction(0) if billed is None else billed - computed),
+        complete=facts.coverage.money and facts.coverage.usage,
+        source=source,
+        fetched_at=facts.coverage.fetched_at,
+        notes=(*notes, f"The ledger keeps only sums of {facts.day}: its total is compared, and nothing finer."),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the ledger has of one provider's day, in the cells that a bill can be compared by. Imports core, pricing and its neighbours here."""
+"""What the ledger has of one provider's day, in the cells that a bill can be compared by. Imports core and its neighbours here."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import msgspec
 from farebox.core import semconv
 from farebox.core.event import CallEvent
 from farebox.core.ports import Ledger
-from farebox.pricing.again import price_again
-from farebox.pricing.book import Book
-from farebox.reconcile import days, naming
-from farebox.reconcile.anthropic import NOWHERE
-from farebox.reconcile.cells import ESTIMATED_UNIT, STATED_UNIT, Cell, Position, cell
+from farebox.reconcile import days
+from farebox.reconcile.alike import Alike
+from farebox.reconcile.cells import ESTIMATED_UNIT, Cell, Position
+from farebox.reconcile.pieces import Piece, Splitter
 from farebox.reconcile.statement import Dimensions
 
-_NANO: Final = 10**9
+_HOUR_NS: Final = 3600 * days.NANO
 
 
 class Estimates(msgspec.Struct):
@@ -42,27 +41,24 @@ class Metered(msgspec.Struct):
         cells: quantities and what they cost by today's book.
         estimates: model → calls whose usage was estimated.
         requests: model → calls with a known usage.
-        unpriced: models that have calls without a known cost.
-        stored: dollars that the ledger has.
+        stored_nano: nano-dollars that the ledger has.
         calls: how many calls.
         repriced: dollars by which today's book differs from what the ledger has.
+        sums_only: whether the single calls are no longer kept, so that there are no cells.
     """
 
-    cells: dict[Cell, Position] = {}
-    estimates: dict[str, Estimates] = {}
-    requests: dict[str, int] = {}
-    unpriced: set[str] = set()
-    stored: Fraction = Fraction(0)
+    cells: dict[Cell, Position] = msgspec.field(default_factory=dict)
+    estimates: dict[str, Estimates] = msgspec.field(default_factory=dict)
+    requests: dict[str, int] = msgspec.field(default_factory=dict)
+    stored_nano: int = 0
     calls: int = 0
     repriced: Fraction = Fraction(0)
+    sums_only: bool = False
 
-
-class Piece(msgspec.Struct, frozen=True):
-    """A part of one call."""
-
-    where: Cell
-    quantity: int
-    cost: Fraction
+    @property
+    def stored(self) -> Fraction:
+        """Dollars that the ledger has."""
+        return Fraction(self.stored_nano, days.NANO)
 
 
 class DayOfCalls:
@@ -78,77 +74,71 @@ class DayOfCalls:
     def __init__(self, ledger: Ledger, provider: str, day: str, dimensions: Dimensions) -> None:
         self._ledger = ledger
         self._provider = provider
-        self._day = day
-        self._dimensions = dimensions
-        self._book = Book.default()
+        self._start = days.start_ns(day)
+        self._end = self._start + days.DAY_SECONDS * days.NANO
+        self._splitter = Splitter(provider, day, dimensions)
 
     def metered(self) -> Metered:
         """The day added up."""
-        found = Metered(cells={}, estimates={}, requests={}, unpriced=set())
+        whole = self._ledger.summary(self._start, self._end, provider=self._provider)
+        if self._start < whole.retained_since:
+            return Metered(stored_nano=whole.cost_nano, calls=whole.calls, sums_only=True)
+        found, alike = Metered(), Alike()
         for event in self._billable():
-            self._add(found, event)
+            self._add(found, alike, event)
+        alike.pour(found.cells)
         return found
 
     def newest_first(self) -> Iterator[tuple[int, tuple[Piece, ...]]]:
         """The calls with a known usage, from the last to the first: when each began, and its parts."""
         for event in self._billable():
             if event.cost_status != semconv.COST_ESTIMATED:
-                yield event.started_at, tuple(self._pieces(event))
+                yield event.started_at, tuple(self._splitter.split(event))
 
-    def _billable(self) -> Iterator[CallEvent]:
-        start = days.start_ns(self._day)
-        end = start + days.DAY_SECONDS * days.NANO
-        for event in self._ledger.calls(since=start, until=end, where={"provider": self._provider}):
+    def over_midnight(self) -> dict[Cell, Position]:
+        """Calls with a known usage that began in the last hour of the day and ended behind it."""
+        found: dict[Cell, Position] = {}
+        for event in self._billable(since=self._end - _HOUR_NS):
+            if event.started_at + (event.duration_ns or 0) >= self._end and event.cost_status != semconv.COST_ESTIMATED:
+                for piece in self._splitter.split(event):
+                    found.setdefault(piece.where, Position()).add(piece.quantity, piece.cost)
+        return found
+
+    def _billable(self, *, since: int | None = None) -> Iterator[CallEvent]:
+        calls = self._ledger.calls(since=since or self._start, until=self._end, where={"provider": self._provider})
+        for event in calls:
             if event.status != semconv.STATUS_REFUSED and event.kind != semconv.KIND_CACHE_HIT:
                 yield event
 
-    def _add(self, found: Metered, event: CallEvent) -> None:
+    def _add(self, found: Metered, alike: Alike, event: CallEvent) -> None:
         found.calls += 1
-        model = self._model(event)
-        stored = Fraction(event.cost_nano or 0, _NANO)
-        found.stored += stored
+        found.stored_nano += event.cost_nano or 0
         if event.cost_status == semconv.COST_ESTIMATED:
-            estimates = found.estimates.setdefault(model, Estimates())
-            estimates.calls += event.attempts
-            estimates.cost += stored
-            estimates.most += max(stored, Fraction(event.cost_high_nano or 0, _NANO))
-            found.cells.setdefault(Cell(model, None, False, None, ESTIMATED_UNIT), Position()).add(0, stored)
+            self._estimate(found, event)
             return
-        if event.cost_nano is None:
-            found.unpriced.add(model)
+        model = alike.take(event)
+        if model is None:
+            model = self._split(found, alike, event)
         if event.units or event.raw_usage:
             found.requests[model] = found.requests.get(model, 0) + 1
-        total = Fraction(0)
-        for piece in self._pieces(event):
+
+    def _split(self, found: Metered, alike: Alike, event: CallEvent) -> str:
+        model = self._splitter.model(event)
+        pieces = tuple(self._splitter.split(event))
+        alike.learn(event, model, pieces)
+        for piece in pieces:
             found.cells.setdefault(piece.where, Position()).add(piece.quantity, piece.cost)
-            total += piece.cost
         # A call is rounded to the nano-dollar; what is more than that is another price.
-        if abs(total - stored) > Fraction(1, 2 * _NANO):
-            found.repriced += total - stored
+        other = sum((piece.cost for piece in pieces), Fraction(0)) - Fraction(event.cost_nano or 0, days.NANO)
+        if abs(other) > Fraction(1, 2 * days.NANO):
+            found.repriced += other
+        return model
 
-    def _pieces(self, event: CallEvent) -> Iterator[Piece]:
-        model = self._model(event)
-        batch = event.batch or (event.api or "").startswith(semconv.API_BATCHED)
-        geo = (event.raw_usage or {}).get("inference_geo") if self._dimensions.geo else None
-        place = geo if isinstance(geo, str) and geo not in NOWHERE else None
-
-        def at(name: str, unit: str) -> Cell:
-            return cell(name, unit, tier=event.service_tier, batch=batch, geo=place, dimensions=self._dimensions)
-
-        priced = price_again(event, self._book)
-        lines = () if priced is None else priced.lines
-        for line in lines:
-            name = model if line.model is None else line.model
-            yield Piece(at(name, line.unit), int(line.count), Fraction(line.amount))
-        known = {line.unit for line in lines}
-        for unit, number in (event.units or {}).items():
-            if unit not in known and isinstance(number, int):
-                yield Piece(at(model, unit), number, Fraction(0))
-        if priced is None and event.cost_nano:
-            where = Cell(model, None, False, None, STATED_UNIT)
-            yield Piece(where, 0, Fraction(event.cost_nano, _NANO))
-
-    def _model(self, event: CallEvent) -> str:
-        """By the book's name: that which answered, else that which was asked for."""
-        named = naming.known(self._provider, event.response_model, self._day)
-        return named or naming.canonical(self._provider, event.request_model or event.response_model, self._day)
+    def _estimate(self, found: Metered, event: CallEvent) -> None:
+        model = self._splitter.model(event)
+        stored = Fraction(event.cost_nano or 0, days.NANO)
+        estimates = found.estimates.setdefault(model, Estimates())
+        estimates.calls += event.attempts
+        estimates.cost += stored
+        estimates.most += max(stored, Fraction(event.cost_high_nano or 0, days.NANO))
+        found.cells.setdefault(Cell(model, None, False, None, ESTIMATED_UNIT), Position()).add(0, stored)

@@ -30,6 +30,8 @@ CREDIT: Final = "credit"
 DISCOUNT: Final = "discount"
 RESIDENCY: Final = "residency"
 LATE: Final = "late_data"
+MIDNIGHT: Final = "over_midnight"
+OTHER_DAY: Final = "other_day"
 NOT_BILLED: Final = "not_billed"
 FREE: Final = "free_tokens"
 PRICE: Final = "price_row"
@@ -48,6 +50,8 @@ MEANINGS: Final[dict[str, str]] = {
     DISCOUNT: "the same share off everything",
     RESIDENCY: "surcharge for data residency",
     LATE: "the bill does not have these calls yet",
+    MIDNIGHT: "calls over midnight, which the provider counts on the day that they ended",
+    OTHER_DAY: "metered on one day and billed on another, as batches are when they are done",
     NOT_BILLED: "metered here, and not on the bill",
     FREE: "tokens in the usage without money in the costs: complimentary ones",
     PRICE: "the provider bills another rate than the price book has",

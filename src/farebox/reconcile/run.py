@@ -9,11 +9,11 @@ from typing import Final
 import msgspec
 
 from farebox.core.ports import Ledger
-from farebox.reconcile import days
+from farebox.reconcile import days, shifts
 from farebox.reconcile.compare import compare
 from farebox.reconcile.fetch import Horizon, fetch
 from farebox.reconcile.metered import DayOfCalls
-from farebox.reconcile.outcome import DayResult
+from farebox.reconcile.outcome import OPEN, DayResult
 from farebox.reconcile.pages import Clock, StatementError
 from farebox.reconcile.readers import READERS, Reader
 from farebox.reconcile.statement import Coverage, Dimensions, Statement
@@ -115,7 +115,7 @@ class _Provider:
         except StatementError as error:
             statement = Statement(provider=self._provider, source="", dimensions=Dimensions())
             statement.gaps.append(f"{self._provider}: {error}")
-        return [self._day(day, statement) for day in wanted], statement.gaps
+        return shifts.told([self._day(day, statement) for day in wanted]), statement.gaps
 
     def _reader(self) -> Reader:
         name = "table" if self._source.columns is not None else self._provider
@@ -125,6 +125,9 @@ class _Provider:
     def _day(self, day: str, statement: Statement) -> DayResult:
         dimensions = statement.dimensions
         calls = DayOfCalls(self._ledger, self._provider, day, dimensions)
+        found = calls.metered()
+        if found.sums_only and (finer := self._finer(day)) is not None:
+            return finer
         facts = Facts(
             provider=self._provider,
             day=day,
@@ -132,10 +135,17 @@ class _Provider:
             money=tuple(line for line in statement.money if line.day == day),
             coverage=statement.days.get(day, Coverage(usage=False, money=False, fetched_at=0)),
             dimensions=dimensions,
-            metered=calls.metered(),
+            metered=found,
             is_open=self._horizon.is_open(day),
             places=statement.places(),
             our_keys=frozenset(self._source.our_keys),
+            came=lambda: DayOfCalls(self._ledger, self._provider, days.after(day, -1), dimensions).over_midnight(),
+            went=calls.over_midnight,
             tail=lambda lacking: last_calls(calls.newest_first(), lacking),
         )
         return compare(facts, source=statement.source)
+
+    def _finer(self, day: str) -> DayResult | None:
+        """What an earlier run found while the single calls of a day were there; it is better than what their sums tell now."""
+        known = self._store.results(provider=self._provider, since=day, until=day)
+        return known[0] if known and known[0].complete and known[0].tokens and known[0].status != OPEN else None

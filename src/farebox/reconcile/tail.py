@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from farebox.reconcile.cells import Cell
-from farebox.reconcile.metered import Piece
+from farebox.reconcile.pieces import Piece
 
 
 def last_calls(

@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import combinations
 from typing import Final, TypeAlias
 
-from farebox.reconcile import outcome
+from farebox.reconcile import midnight, outcome
 from farebox.reconcile.cells import ESTIMATED_UNIT, Cell
 from farebox.reconcile.outcome import Cause
 from farebox.reconcile.working import NANO, Quantities, Working, is_token
@@ -18,6 +18,8 @@ _KEYS: Final = 12
 """Keys among which every choice is tried."""
 _NOBODY: Final = "(no key)"
 
+Late: TypeAlias = tuple[dict[Cell, Fraction], int]
+"""What the last calls cost by cell, and when the first of them began."""
 Kind: TypeAlias = tuple[str, str]
 """Model and unit."""
 
@@ -33,10 +35,19 @@ def explain(work: Working) -> None:
     for where, position in work.expected.items():
         delta[where] -= position.quantity
     changes = {where: number for where, number in delta.items() if number and where.unit != ESTIMATED_UNIT}
+    late = _is_late(work, changes)
+    if changes and late is None:
+        midnight.explain(work, changes)
     _move(work, changes)
     _settle_estimates(work, changes)
     _take_surplus(work, changes)
-    _take_deficit(work, changes)
+    _take_deficit(work, changes, late)
+
+
+def _is_late(work: Working, changes: Quantities) -> Late | None:
+    """What is lacking, where that is all and exactly the last calls of the day."""
+    lacking = {where: -number for where, number in changes.items() if number < 0}
+    return work.facts.tail(lacking) if lacking and work.facts.is_open else None
 
 
 def _billed(work: Working) -> dict[str, Quantities]:
@@ -218,14 +229,10 @@ def _take_surplus(work: Working, changes: Quantities) -> None:
         del changes[where]
 
 
-def _take_deficit(work: Working, changes: Quantities) -> None:
-    lacking = {where: -number for where, number in changes.items() if number < 0}
-    if not lacking:
-        return
-    tail = work.facts.tail(lacking)
-    exact, began = (None, 0) if tail is None else tail
-    for where, number in lacking.items():
-        gone = number * (work.average(where) or Fraction(0)) if exact is None else exact[where]
+def _take_deficit(work: Working, changes: Quantities, late: Late | None) -> None:
+    costs, began = ({}, 0) if late is None else late
+    for where, number in [(where, -number) for where, number in changes.items() if number < 0]:
+        gone = costs.get(where, number * (work.average(where) or Fraction(0)))
         work.at(where).add(-number, -gone)
         kind = outcome.LATE if work.facts.is_open else outcome.NOT_BILLED
         since = f"the last calls, from {datetime.fromtimestamp(began // NANO, UTC):%H:%M:%S} UTC on" if began else ""

@@ -25,6 +25,7 @@ _WIDE: Final = Context(prec=40)
 NANO: Final = 10**9
 
 Quantities = dict[Cell, int]
+Positions = Mapping[Cell, Position]
 Tail = Callable[[Mapping[Cell, int]], "tuple[dict[Cell, Fraction], int] | None"]
 """Asks whether the last calls of the day make up quantities exactly: what they cost, and when the first of them began."""
 
@@ -44,6 +45,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         places: decimal places that the statement rounds to.
         our_keys: ids of keys that metered programs use; empty: not known.
         tail: see `Tail`.
+        came: gives the calls that began the day before and ended on this one.
+        went: gives the calls that began on this day and ended on the next.
     """
 
     provider: str
@@ -57,6 +60,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     places: int
     our_keys: frozenset[str] = frozenset()
     tail: Tail = lambda _deficits: None
+    came: Callable[[], Positions] = dict
+    went: Callable[[], Positions] = dict
 
 
 class Working:
