@@ -69,6 +69,6 @@ def test_every_report_format_and_metric_is_named(tmp_path):
     with open_ledger(tmp_path / "empty.db") as ledger:
         names = {family.name for family in LedgerCollector(ledger).collect()}
     for name in names:
-        plain = re.sub("^farebox_(tenant|task)_", "farebox_", name)
+        plain = re.sub("^farebox_(tenant|task|operation)_", "farebox_", name)
         ends = (plain, f"{plain}_total", plain.removeprefix("farebox_budget"))
         assert any(f"`{end}`" in PAGE for end in ends), name

@@ -40,6 +40,7 @@ def test_every_counter_is_a_plain_sum_over_the_calls(told, seed):
         ("farebox", f"{MODEL}, provider"),
         ("farebox_tenant", "coalesce(tenant_id, '')"),
         ("farebox_task", "coalesce(task_type, '')"),
+        ("farebox_operation", "operation"),
     ):
         width = 2 if prefix == "farebox" else 1
         by = f"GROUP BY {', '.join(str(at + 1) for at in range(width))}"

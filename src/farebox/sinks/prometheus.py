@@ -48,6 +48,7 @@ _GROUPS: Final = (
     ("farebox", ("provider", "model")),
     ("farebox_tenant", ("tenant_id",)),
     ("farebox_task", ("task_type",)),
+    ("farebox_operation", ("operation",)),
 )
 """Beginnings of names, and the dimensions that sums which outlive single calls tell apart."""
 
