@@ -11,9 +11,8 @@ from pathlib import Path
 import farebox
 from farebox.reconcile.run import reconcile
 from farebox.reconcile_settings import BillSource, ReconcileSettings
-from farebox.testing import FakeProvider
+from farebox.testing import FakeBilling, FakeProvider
 from farebox.testing.billing.causes import Credit, OtherCalls
-from farebox.testing.billing.provider import FakeBilling
 from farebox.testing.billing.traffic import Used
 
 

@@ -123,7 +123,9 @@ def test_providers_are_those_of_the_ledger_and_of_the_settings(traffic):
     with pytest.raises(ConfigurationError, match="bill 'nobody' is not known: use one of"):
         traffic.reconcile("nobody")
     assert traffic.reconcile(since=DAYS[1], until=DAYS[0]).results == ()
-    assert reconcile(traffic.ledger, traffic.path, since=DAYS[1], until=DAYS[0], clock=traffic.clock()).results == ()
+    nothing = reconcile(traffic.ledger, traffic.path, since=DAYS[1], until=DAYS[0], clock=traffic.clock())
+    assert nothing.results == ()
+    assert nothing.gaps[0].startswith("nothing to reconcile")
 
 
 def test_days_to_come_are_not_asked_for(traffic):

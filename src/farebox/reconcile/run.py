@@ -72,7 +72,12 @@ def reconcile(
     results: list[DayResult] = []
     gaps: list[str] = []
     with StatementStore(statements_path(path)) as store:
-        for provider in providers or _metered_providers(ledger, settings, wanted):
+        chosen = providers or _metered_providers(ledger, settings, wanted)
+        if not chosen:
+            gaps.append(
+                "nothing to reconcile: the ledger has no calls of these days at a provider whose bill can be read"
+            )
+        for provider in chosen:
             own = Clock(clock.now, clock.sleep)
             one = _Provider(ledger, provider, settings, store, own)
             found, missing = one.days(wanted, again=again)

@@ -216,6 +216,6 @@ def _encoded(at: int) -> str:
 
 def _decoded(cursor: str) -> int:
     try:
-        return int.from_bytes(base64.urlsafe_b64decode(cursor.removeprefix("page_")), "big")
+        return int.from_bytes(base64.b64decode(cursor.removeprefix("page_"), altchars=b"-_", validate=True), "big")
     except ValueError:
         raise Refusal(400, "page is no cursor") from None
