@@ -149,6 +149,7 @@ def test_a_page_of_html_holds_all_of_it_escaped_and_loads_nothing():
     assert '<tfoot><tr><td>total</td><td class="n">$1.00</td></tr></tfoot>' in page
     assert "<p>a &amp; b</p>" in page
     assert page.startswith("<!doctype html>")
+    assert '<thead><tr><th scope="col">tenant &lt;b&gt;</th><th scope="col" class="n">cost</th></tr></thead>' in page
     empty = render.to_html(Table(title="t", columns=(Column("a", "a"),), rows=()))
     assert "<p>No calls.</p>" in empty
     assert "<tfoot>" not in empty
@@ -207,6 +208,13 @@ def test_no_number_is_ever_cut_however_narrow_the_terminal(width, values, detail
         assert cost in text
         assert last_count in text
         assert took in text
+
+
+def test_a_name_makes_no_link_and_no_cell_in_markdown():
+    name = "[x](javascript:alert(1)) | `y` <b> \\"
+    page = render.to_markdown(Table(title=name, columns=(Column("a", "a"),), rows=((name,),)))
+    safe = "\\[x](javascript:alert(1)) \\| \\`y\\` &lt;b> \\\\"
+    assert page == f"## {safe}\n\n| a |\n| --- |\n| {safe} |\n"
 
 
 def test_every_format_has_a_media_type_and_an_ending():

@@ -76,7 +76,8 @@ def to_html(table: Table) -> str:
     align = ["" if column.kind in WORDS else ' class="n"' for column in table.columns]
 
     def row(cells: Iterable[str], tag: str = "td") -> str:
-        marked = (f"<{tag}{at}>{escape(it)}</{tag}>" for it, at in zip(cells, align, strict=True))
+        end = tag.partition(" ")[0]
+        marked = (f"<{tag}{at}>{escape(it)}</{end}>" for it, at in zip(cells, align, strict=True))
         return f"<tr>{''.join(marked)}</tr>"
 
     title = escape(visible(table.title))
@@ -85,7 +86,7 @@ def to_html(table: Table) -> str:
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>',
         f"<table><caption>{title}</caption>",
-        f"<thead>{row((visible(column.title) for column in table.columns), 'th')}</thead>",
+        f"<thead>{row((visible(column.title) for column in table.columns), _HEADING)}</thead>",
         *("<tbody>", *rows[: len(table.rows)], "</tbody>"),
         *(f"<tfoot>{total}</tfoot>" for total in rows[len(table.rows) :]),
         "</table>",
@@ -96,6 +97,7 @@ def to_html(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+_HEADING: Final = 'th scope="col"'
 _STYLE: Final = (
     ":root{color-scheme:light dark}body{font:14px system-ui,sans-serif;margin:2em}table{border-collapse:collapse}"
     "caption{text-align:left;font-weight:bold;padding-bottom:.5em}th,td{text-align:left;padding:.25em .75em;border-bottom:1px solid #8884}"
@@ -219,7 +221,7 @@ def harmless(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return visible(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    return re.sub(r"([\\|\[`])", r"\\\1", visible(text)).replace("<", "&lt;")
 
 
 def visible(text: str) -> str:
