@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import pytest
@@ -47,6 +50,30 @@ def test_it_ends_at_once_and_quietly_while_a_page_is_open(started):
         _, err = process.communicate(timeout=10)
     assert "Traceback" not in err
     assert "ERROR" not in err
+
+
+def test_it_ends_well_by_ctrl_c(farebox_command, written, monkeypatch):
+    with socket.create_server(("localhost", 0)) as free:
+        port = free.getsockname()[1]
+    said = []
+
+    def visit():
+        request = urllib.request.Request(
+            f"http://localhost:{port}/api/totals?range=all", headers={"Authorization": "Bearer a-token-that-is-given"}
+        )
+        while not said:
+            with contextlib.suppress(OSError), urllib.request.urlopen(request) as answer:
+                said.append(answer.read())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setenv("FAREBOX_DASHBOARD_TOKEN", "a-token-that-is-given")
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    done = farebox_command("dashboard", "--ledger", str(written), "--host", "localhost", "--port", str(port))
+    visitor.join()
+    assert b'"Totals"' in said[0]
+    assert done.exit_code == 0
+    assert done.stdout == f"http://localhost:{port}/?token=a-token-that-is-given\n"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "farebox.example"])

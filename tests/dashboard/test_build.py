@@ -134,3 +134,13 @@ def test_a_page_that_was_not_built_says_how_to_and_the_numbers_are_there(
         answer = unbuilt.ask(path_)
         assert (answer.status, "farebox dashboard --build" in answer.text) == (503, True)
     assert unbuilt.panel("totals").rows[0]["calls"] == 1
+
+
+def test_a_registry_that_cannot_be_reached_is_given_up_in_good_time(monkeypatch, tmp_path):
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
+    monkeypatch.setenv("npm_config_fetch_retry_mintimeout", "1")
+    monkeypatch.setenv("npm_config_fetch_retry_maxtimeout", "1")
+    with pytest.raises(build.BuildError, match="npm ci failed"):
+        build.build(tmp_path / "static")
+    assert not (tmp_path / "static").exists()

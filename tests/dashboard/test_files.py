@@ -146,3 +146,23 @@ def test_bills_are_those_that_were_compared_last(dashboard, path, write, make_ev
     ]
     assert [row["provider"] for row in dashboard.panel("bills", provider="openai").rows] == ["openai"]
     assert dashboard.panel("bills", since="2026-01-01", until="2026-01-31").rows == []
+
+
+def test_every_report_answers_for_the_view(dashboard, write, make_event):
+    from farebox.reports.registry import REPORTS
+
+    write(make_event(started_at=NOW, tenant_id="acme"), make_event(started_at=NOW, tenant_id="globex"))
+    assert dashboard.ask("/api/about").json["reports"].keys() == REPORTS.keys()
+    for name in REPORTS:
+        answer = dashboard.panel(f"reports/{name}", range="7d", tenant_id="acme", by="task_type")
+        assert answer.status == 200, (name, answer.text)
+    assert dashboard.panel("reports/spend", tenant_id="acme").rows[0]["calls"] == 1
+    page = dashboard.panel("reports/latest", limit=1)
+    assert dashboard.panel("reports/latest", limit=1, cursor=page.json["cursor"]).rows != page.rows
+    assert "use one of" in dashboard.ask("/api/reports").json["error"]
+
+
+def test_money_that_a_provider_stated_is_explained_as_such(dashboard, write, make_event):
+    event = make_event(started_at=NOW, cost_status="provider")
+    write(event)
+    assert "not computed from rates" in dashboard.panel("explain", name=event.id).json["notes"][0]

@@ -108,7 +108,8 @@ def _serve(ledger: str | None, *, host: str, port: int, names: tuple[str, ...], 
         click.echo("Open this address; it works until you press Ctrl+C.", err=True)
         if browser:
             click.launch(address)
-        server.run(sockets=[listening])
+        with contextlib.suppress(KeyboardInterrupt):  # how it ends
+            server.run(sockets=[listening])
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -21,6 +21,7 @@ def payload(table: Table) -> bytes:
             "totals": None if table.totals is None else [_plain(cell) for cell in table.totals],
             "notes": table.notes,
             "empty": table.empty,
+            "cursor": table.cursor,
         }
     )
 

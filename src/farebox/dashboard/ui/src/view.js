@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 export const RANGES = [
-  ["1h", "1 hour", "Last hour"],
+  ["1h", "1 h", "Last hour"],
   ["24h", "24 h", "Last 24 hours"],
   ["7d", "7 d", "Last 7 days"],
   ["30d", "30 d", "Last 30 days"],

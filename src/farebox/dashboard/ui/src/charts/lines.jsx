@@ -42,7 +42,7 @@ function Marker({ value, name, scale }) {
   return (
     <g transform={`translate(0,${scale.y(value)})`}>
       <line class="limit" x2={scale.width} />
-      <text class="tick limit-name" x={scale.width} y="-5" text-anchor="end">{name}</text>
+      <text class="tick limit-name" x="4" y="-5">{name}</text>
     </g>
   );
 }

@@ -87,7 +87,8 @@ export function Plot({ pieces, max, format, label, read, zone, height = 240, chi
 function Labels({ pieces, band, y, zone }) {
   if (!pieces.length || !band) return null;
   const every = Math.max(1, Math.ceil(64 / band));
-  const length = new Date(pieces[0].end) - new Date(pieces[0].start);
+  const middle = pieces[Math.floor((pieces.length - 1) / 2)]; // the first and the last may be cut off
+  const length = Math.max(new Date(middle.end) - new Date(middle.start), (new Date(pieces.at(-1).start) - new Date(pieces[0].start)) / Math.max(1, pieces.length));
   return pieces.map(({ start }, at) =>
     at % every === 0 && band * (pieces.length - at) > 24 ? (
       <text key={start} class="tick" x={(at + 0.5) * band} y={y + 17} text-anchor="middle">{tick(start, length, zone)}</text>

@@ -44,11 +44,11 @@ function CallTable({ rows, zone, fresh, open }) {
             <th scope="col">Started</th>
             <th scope="col">Model</th>
             <th scope="col">Tenant</th>
-            <th scope="col">Task</th>
-            <th scope="col">Status</th>
-            <th scope="col" class="number">In</th>
-            <th scope="col" class="number">Out</th>
-            <th scope="col" class="number">Took</th>
+            <th scope="col" class="minor">Task</th>
+            <th scope="col" class="minor">Status</th>
+            <th scope="col" class="number minor">In</th>
+            <th scope="col" class="number minor">Out</th>
+            <th scope="col" class="number minor">Took</th>
             <th scope="col" class="number">Cost</th>
           </tr>
         </thead>
@@ -58,11 +58,11 @@ function CallTable({ rows, zone, fresh, open }) {
               <td><button type="button" class="link" onClick={() => open(row.id)}>{moment(row.started, zone)}</button></td>
               <td title={row.provider}>{row.model ?? "\u2013"}</td>
               <td>{row.tenant_id ?? "\u2013"}</td>
-              <td>{row.task_type ?? "\u2013"}</td>
-              <td><span class={`status ${row.status}`}>{row.status}</span></td>
-              <td class="number">{row.input_tokens === null ? "\u2013" : whole(row.input_tokens)}</td>
-              <td class="number">{row.output_tokens === null ? "\u2013" : whole(row.output_tokens)}</td>
-              <td class="number">{duration(row.duration_ns)}</td>
+              <td class="minor">{row.task_type ?? "\u2013"}</td>
+              <td class="minor"><span class={`status ${row.status}`}>{row.status}</span></td>
+              <td class="number minor">{row.input_tokens === null ? "\u2013" : whole(row.input_tokens)}</td>
+              <td class="number minor">{row.output_tokens === null ? "\u2013" : whole(row.output_tokens)}</td>
+              <td class="number minor">{duration(row.duration_ns)}</td>
               <td class="number" title={row.cost_status}>{money(row.cost)}{["estimated", "partial"].includes(row.cost_status) ? <span class="unsure"> {row.cost_status}</span> : ""}</td>
             </tr>
           ))}

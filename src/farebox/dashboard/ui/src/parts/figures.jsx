@@ -50,7 +50,7 @@ export function Figures({ rows, pace, zone, forecast }) {
         <Figure name="Spend" value={atLeast(now.cost, unsure, { short: true })} exact={now.cost === null ? "unknown" : `$${now.cost}`}>{delta("cost", -1)}</Figure>
         {forecast && (
           <Figure name="Month forecast" value={money(forecast.forecast, { short: true })} exact={`$${forecast.forecast}`}>
-            <span class="delta">{money(forecast.low, { short: true })} to {money(forecast.high, { short: true })}, 80 % sure</span>
+            <span class="delta">80 %: {money(forecast.low, { short: true })} to {money(forecast.high, { short: true })}</span>
           </Figure>
         )}
         <Figure name="Calls" value={brief(now.calls)} exact={whole(now.calls)}>{delta("calls")}</Figure>
