@@ -219,3 +219,5 @@ def test_models_are_known_by_the_longest_name():
     assert naming.model_in("google", "gemini nonsense", DAYS[0]) == (None, "gemini nonsense")
     assert naming.canonical("openai", None, DAYS[0]) == ""
     assert naming.canonical("openai", "Unknown-1", DAYS[0]) == "unknown-1"
+    assert naming.canonical("openai", "gpt-99-2027-01-31", DAYS[0]) == "gpt-99"
+    assert naming.canonical("anthropic", "claude-nova-20270131", DAYS[0]) == "claude-nova"

@@ -85,6 +85,9 @@ def test_both_ways_read_the_same_in_every_part(busy, monkeypatch, sdk):
 
 def test_an_sdk_without_admin_resources_is_passed_by(monkeypatch):
     assert openai_sdk.available()
+    with monkeypatch.context() as older:
+        older.delattr("openai.resources.admin.organization.usage.Usage.file_search_calls")
+        assert not openai_sdk.available()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert not openai_sdk.available()
 

@@ -135,4 +135,21 @@ def test_days_to_come_are_not_asked_for(traffic):
         traffic.ledger, traffic.path, settings=traffic.settings(), providers=["openai"], clock=traffic.clock()
     )
     assert len(week.results) == 7
+    traffic.now += 9 * 86_400
+    traffic.billing.now = lambda: traffic.now
+    later = reconcile(
+        traffic.ledger, traffic.path, settings=traffic.settings(), providers=["openai"], clock=traffic.clock()
+    )
+    assert later.results[0].day == DAYS[2]  # the first that was open then
+    assert later.results[0].status == "matched"
     assert week.results[-1].day == DAYS[-1]
+
+
+def test_a_key_that_is_gone_takes_no_result_away(traffic, monkeypatch):
+    before = traffic.reconcile("openai", since=DAYS[0], until=DAYS[1])
+    monkeypatch.delenv("TEST_ADMIN_KEY")
+    after = traffic.reconcile("openai", since=DAYS[0], until=DAYS[3])
+    assert after.results[:2] == before.results
+    assert [result.status for result in after.results[2:]] == ["open", "open"]
+    assert any("no admin key" in gap for gap in after.gaps)
+    assert stored_results(traffic.path)[1] == list(after.gaps)

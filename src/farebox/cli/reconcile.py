@@ -34,7 +34,11 @@ INCOMPLETE: Final = 4
     help="openai, anthropic, google, google-vertex, or one of the settings; may be given again."
     " [default: those that the ledger has calls of, and those of the settings]",
 )
-@click.option("--since", metavar="WHEN", help="First day: 2026-11-01, month, 30d. UTC. [default: 6 days ago]")
+@click.option(
+    "--since",
+    metavar="WHEN",
+    help="First day: 2026-11-01, month, 30d. UTC. [default: 6 days ago, or the first that was left open]",
+)
 @click.option("--until", metavar="WHEN", help="Last day. [default: today]")
 @click.option(
     "--files",

@@ -67,7 +67,7 @@ def fetch(
             statement.gaps.append(f"{provider}: {error}")
     _assemble(statement, reader.parts(), wanted, store.fetched(provider, min(wanted), max(wanted)))
     if horizon.clock.off:
-        statement.gaps.append(
+        statement.remarks.append(
             f"{provider}: its clock is {horizon.clock.off:+.0f} seconds off ours: calls near midnight may lie in another day"
         )
     return statement

@@ -12,11 +12,12 @@ from farebox.reconcile import days
 _FAMILIES: Final = ("gemini", "gemma", "imagen", "veo", "claude")
 _WORD: Final = re.compile(r"[a-z0-9][a-z0-9.\-]*", re.IGNORECASE)
 _LONGEST: Final = 7
+_DATED: Final = re.compile(r"-\d{4}-?\d\d-?\d\d$")
 
 
 def canonical(provider: str, model: str | None, day: str) -> str:
-    """The book's name of a model as it was named on that day; the name itself where the book does not know it."""
-    return known(provider, model, day) or (model or "").strip().lower()
+    """The book's name of a model as it was named on that day; where the book does not know it, its name without a date behind it."""
+    return known(provider, model, day) or _DATED.sub("", (model or "").strip().lower())
 
 
 def known(provider: str, model: str | None, day: str) -> str | None:

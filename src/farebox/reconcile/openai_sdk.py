@@ -5,6 +5,7 @@ The raw answer is taken: the SDK's models hold amounts as binary floats.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -67,13 +68,19 @@ class AdminSDK:
 
 
 def available() -> bool:
-    """Whether an SDK is installed that has admin resources."""
+    """Whether an SDK is installed that has all of it: admin resources came bit by bit."""
     from importlib.util import find_spec
 
     try:
-        return find_spec("openai.resources.admin.organization.usage") is not None
+        if find_spec("openai.resources.admin.organization.usage") is None:
+            return False
     except ModuleNotFoundError:
         return False
+    import openai
+    from openai.resources.admin.organization.usage import Usage
+
+    takes_key = "admin_api_key" in inspect.signature(openai.OpenAI.__init__).parameters
+    return takes_key and all(hasattr(Usage, name) for name in _METHODS.values())
 
 
 def _arguments(parameters: Parameters) -> dict[str, Any]:

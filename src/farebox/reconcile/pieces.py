@@ -53,8 +53,9 @@ class Splitter:
 
     def model(self, event: CallEvent) -> str:
         """By the book's name: that which answered, else that which was asked for."""
-        named = naming.known(self._provider, event.response_model, self._day)
-        return named or naming.canonical(self._provider, event.request_model or event.response_model, self._day)
+        names = (event.response_model, event.request_model)
+        named = next((found for name in names if (found := naming.known(self._provider, name, self._day))), None)
+        return named or naming.canonical(self._provider, event.response_model or event.request_model, self._day)
 
     def split(self, event: CallEvent) -> Iterator[Piece]:
         """The parts of a call: those that have a price, then quantities without one, then money without quantities."""

@@ -39,6 +39,10 @@ class Reader(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Release what it holds, such as connections."""
+        ...
+
 
 class MakesReader(Protocol):
     """What the registry holds."""

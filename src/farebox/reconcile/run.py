@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from farebox.reconcile import days, shifts
 from farebox.reconcile.compare import compare
 from farebox.reconcile.fetch import Horizon, fetch
 from farebox.reconcile.metered import DayOfCalls
-from farebox.reconcile.outcome import OPEN, DayResult
+from farebox.reconcile.outcome import MISSING, OPEN, DayResult
 from farebox.reconcile.pages import Clock, StatementError
 from farebox.reconcile.readers import READERS, Reader
 from farebox.reconcile.statement import Coverage, Dimensions, Statement
@@ -24,6 +25,8 @@ from farebox.reconcile_settings import BillSource, ReconcileSettings
 
 DEFAULT_DAYS: Final = 7
 """Days that are looked at where nobody says how many."""
+FURTHEST_DAYS: Final = 62
+"""Days back that one is looked for which was open, or could not be had."""
 
 
 class Reconciliation(msgspec.Struct, frozen=True):
@@ -56,7 +59,7 @@ def reconcile(
         path: the ledger's file; what is fetched and found lies beside it.
         settings: where bills are from.
         providers: whose; none: those that the ledger has calls of and that can be read.
-        since: first ISO day, UTC; None: a week ago.
+        since: first ISO day, UTC; None: six days ago, or the first that an earlier run left open.
         until: last ISO day; None: today.
         again: fetch days anew that are final.
         clock: the time; for tests.
@@ -68,10 +71,10 @@ def reconcile(
     settings = settings or ReconcileSettings()
     clock = clock or Clock()
     today = days.day_of(int(clock.now() * days.NANO))
-    wanted = days.span(since or days.after(today, 1 - DEFAULT_DAYS), min(until or today, today))
     results: list[DayResult] = []
     gaps: list[str] = []
     with StatementStore(statements_path(path)) as store:
+        wanted = days.span(since or _first(store, today), min(until or today, today))
         chosen = providers or _metered_providers(ledger, settings, wanted)
         if not chosen:
             gaps.append(
@@ -86,6 +89,13 @@ def reconcile(
             results += found
             gaps += missing
     return Reconciliation(tuple(results), tuple(gaps))
+
+
+def _first(store: StatementStore, today: str) -> str:
+    """A week ago, or the first day before that of which an earlier run said that it was not final."""
+    week = days.after(today, 1 - DEFAULT_DAYS)
+    earlier = store.results(since=days.after(today, -FURTHEST_DAYS), until=week)
+    return min([week, *(result.day for result in earlier if result.status in (OPEN, MISSING))])
 
 
 def _metered_providers(ledger: Ledger, settings: ReconcileSettings, wanted: Sequence[str]) -> list[str]:
@@ -114,13 +124,22 @@ class _Provider:
         if not wanted:
             return [], []
         try:
-            statement = fetch(
-                self._provider, self._reader(), wanted, store=self._store, horizon=self._horizon, again=again
-            )
+            reader = self._reader()
         except StatementError as error:
-            statement = Statement(provider=self._provider, source="", dimensions=Dimensions())
-            statement.gaps.append(f"{self._provider}: {error}")
+            return self._without(wanted), [f"{self._provider}: {error}"]
+        with contextlib.closing(reader):
+            statement = fetch(self._provider, reader, wanted, store=self._store, horizon=self._horizon, again=again)
         return shifts.told([self._day(day, statement) for day in wanted]), statement.gaps
+
+    def _without(self, wanted: Sequence[str]) -> list[DayResult]:
+        """The days where no statement can be asked for: as they were found before, else with the computed costs alone."""
+        known = {
+            result.day: result
+            for result in self._store.results(provider=self._provider, since=wanted[0], until=wanted[-1])
+            if result.complete
+        }
+        nothing = Statement(provider=self._provider, source="", dimensions=Dimensions())
+        return [known[day] if day in known else self._day(day, nothing) for day in wanted]
 
     def _reader(self) -> Reader:
         name = "table" if self._source.columns is not None else self._provider
@@ -148,7 +167,7 @@ class _Provider:
             went=calls.over_midnight,
             tail=lambda lacking: last_calls(calls.newest_first(), lacking),
         )
-        return compare(facts, source=statement.source)
+        return compare(facts, source=statement.source, notes=tuple(statement.remarks))
 
     def _finer(self, day: str) -> DayResult | None:
         """What an earlier run found while the single calls of a day were there; it is better than what their sums tell now."""

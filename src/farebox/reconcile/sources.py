@@ -30,13 +30,22 @@ class BillReader:
         parts: each part, and what it has.
         dimensions: what its usage tells apart.
         fetch: days of a part.
+        close: releases what it holds.
     """
 
-    def __init__(self, title: str, parts: Mapping[str, str], dimensions: Dimensions, fetch: Fetch) -> None:
+    def __init__(
+        self,
+        title: str,
+        parts: Mapping[str, str],
+        dimensions: Dimensions,
+        fetch: Fetch,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
         self.title = title
         self._parts = parts
         self._dimensions = dimensions
         self._fetch = fetch
+        self.close = close
 
     def parts(self) -> Mapping[str, str]:
         """See `Reader`."""
@@ -55,15 +64,15 @@ def openai_reader(provider: str, source: BillSource, clock: Clock) -> BillReader
     """OpenAI's interface, through the SDK's admin resources where there are any."""
     key = admin_key(source, OPENAI_KEY, openai.HINT)
     base = source.url or openai.BASE
-    transport: Transport = (
-        openai_sdk.AdminSDK(base, key) if openai_sdk.available() else HTTP(base, {"Authorization": f"Bearer {key}"})
-    )
+    sdk = openai_sdk.AdminSDK(base, key) if openai_sdk.available() else None
+    transport: Transport = sdk or HTTP(base, {"Authorization": f"Bearer {key}"})
     pages = Pages(transport, clock, key=key, hint=openai.HINT)
     return BillReader(
         "OpenAI usage and costs",
         openai.PARTS,
         openai.DIMENSIONS,
         lambda part, first, last: openai.read(pages, part, first, last),
+        *(() if sdk is None else (sdk.close,)),
     )
 
 

@@ -139,6 +139,7 @@ class Statement(msgspec.Struct, kw_only=True):
         money: amounts.
         days: how much of each day it has; a day that is not in here was not had at all.
         gaps: what is missing, and why, in sentences.
+        remarks: what else a reader must know.
     """
 
     provider: str
@@ -148,6 +149,7 @@ class Statement(msgspec.Struct, kw_only=True):
     money: list[MoneyLine] = []
     days: dict[str, Coverage] = {}
     gaps: list[str] = []
+    remarks: list[str] = []
 
     def places(self) -> int:
         """Decimal places that its amounts are written with, at most; what it rounds to."""
