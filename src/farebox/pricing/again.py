@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from farebox.core import semconv
-from farebox.core.event import CallEvent
+from farebox.core.event import LINE_BY_LINE, CallEvent
 from farebox.core.usage import Usage
 from farebox.extraction import read
 from farebox.pricing.book import Book
@@ -34,6 +34,10 @@ def price_again(event: CallEvent, book: Book) -> Cost | None:
     The model that answered is looked up first, then the one that was asked for, as when the call was written.
     """
     if event.cost_status not in COMPUTED or (event.units is None and event.raw_usage is None):
+        return None
+    if (
+        event.kind == semconv.KIND_CACHE_HIT or LINE_BY_LINE in event.usage_notes
+    ):  # nobody was called; its lines are billed
         return None
     usage = usage_of(event)
     if usage.stated_cost is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from farebox.core import semconv
@@ -52,6 +54,8 @@ class Repricing:
     def __call__(self, event: CallEvent) -> CallEvent | None:
         """The call with its new cost; None when it stays."""
         self.looked += 1
+        if event.kind == semconv.KIND_CACHE_HIT:
+            return self._needless(event)
         cost = price_again(event, self._book)
         if cost is None or cost.nano is None:
             if event.cost_nano is None:
@@ -86,21 +90,33 @@ class Repricing:
         """What the same usage costs of the baseline model, and without the provider's cache."""
         if cost.status != semconv.COST_PRICED:
             return None, None
-        usage = usage_of(event)
-
-        def ask(used: Usage, provider: str, model: str) -> tuple[int | None, str]:
-            found = price_usage(event, used, provider, model, self._book)
-            return found.nano, found.status
-
-        other = None if event.baseline_model is None else on_model(ask, usage, event.provider, event.baseline_model)
+        usage, other = usage_of(event), None
+        if event.baseline_model is not None:
+            ask = partial(self._ask, event)
+            other = on_model(ask, usage, event.provider, event.baseline_model)
         plain = uncached(usage, event.operation)
-        if plain is None:
-            return other, None
-        if not plain.units:
-            return other, 0
+        fresh = None if plain is None else self._of_its_model(event, plain) if plain.units else 0
+        return event.baseline_cost_nano if other is None else other, fresh
+
+    def _needless(self, event: CallEvent) -> CallEvent | None:
+        """What a local cache answered still costs nothing; the call that it made needless may have another price."""
+        usage = usage_of(event)
+        nano = None if usage.stated_cost is not None else self._of_its_model(event, usage)
+        if nano is None or nano == event.baseline_cost_nano:
+            return None
+        tally = self.tallies.setdefault((event.provider, event.request_model or ""), Tally())
+        tally.calls += 1
+        return msgspec.structs.replace(event, baseline_cost_nano=nano, price_book=self._book.hash)
+
+    def _of_its_model(self, event: CallEvent, usage: Usage) -> int | None:
+        """Nano-dollars of a usage on the model that answered, else on the one that was asked for; None unless they are sure."""
         for model in dict.fromkeys((event.response_model, event.request_model)):
             if model:
-                nano, status = ask(plain, event.provider, model)
+                nano, status = self._ask(event, usage, event.provider, model)
                 if nano is not None:
-                    return other, nano if status == semconv.COST_PRICED else None
-        return other, None
+                    return nano if status == semconv.COST_PRICED else None
+        return None
+
+    def _ask(self, event: CallEvent, usage: Usage, provider: str, model: str) -> tuple[int | None, str]:
+        found = price_usage(event, usage, provider, model, self._book)
+        return found.nano, found.status
