@@ -166,3 +166,20 @@ def test_money_that_a_provider_stated_is_explained_as_such(dashboard, write, mak
     event = make_event(started_at=NOW, cost_status="provider")
     write(event)
     assert "not computed from rates" in dashboard.panel("explain", name=event.id).json["notes"][0]
+
+
+def test_the_program_and_the_panels_of_the_documentation_are_true(serve):
+    import re
+    from pathlib import Path
+
+    from farebox import runtime
+    from farebox.dashboard.panels import PANELS
+
+    page = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    made = {}
+    exec(program, made)
+    assert serve(made["application"]).ask("/money/api/about", Host="intern.example").status == 200
+    runtime.reset()
+    named = set(re.findall(r"`api/(?:reports/)?([a-z]+)", page))
+    assert named <= {*PANELS, "errors"}

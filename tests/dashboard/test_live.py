@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -62,6 +63,27 @@ def test_a_call_is_told_to_a_tab_that_waits_and_is_in_the_next_answer(dashboard,
     write(make_event(started_at=NOW))
     assert tab.version() > before
     assert dashboard.panel("totals").rows[0]["calls"] == 1
+
+
+def test_a_change_that_an_answer_saw_first_is_told_all_the_same(monkeypatch):
+    state = [0]
+    monkeypatch.setattr(Pulse, "_look", lambda _: state[0])
+
+    async def listen():
+        pulse = Pulse(None, tick=0.01)
+        stream = pulse.stream()
+        told = [await anext(stream)]
+        for _ in range(20):
+            waiting = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0.03)
+            state[0] += 1
+            pulse._looked = -1.0  # a tick has passed, and an answer looks before the watch can
+            pulse.version()
+            told.append(await asyncio.wait_for(waiting, 5))
+        await stream.aclose()
+        return told
+
+    assert len(set(asyncio.run(listen()))) == 21
 
 
 def test_a_hundred_tabs_are_told_by_one_look_a_tick(dashboard, tabs, write, make_event, monkeypatch):

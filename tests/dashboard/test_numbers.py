@@ -41,6 +41,7 @@ def one(chance, make_event):
     return make_event(
         started_at=NOW - int(chance.paretovariate(0.6) * 10**11) % (500 * DAY),
         provider=chance.choice(["openai", "anthropic"]),
+        kind=chance.choice(["llm", "llm", "operation", "cache_hit"]),
         request_model=chance.choice(["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "", None]),
         response_model="answered",
         status="refused" if refused else chance.choice(["ok", "ok", "ok", "error", "lost"]),
@@ -71,14 +72,18 @@ def filters(chance):
         "user_id": ["u1"],
         "tag:team": ["x", ""],
         "provider": ["openai"],
+        "kind": ["operation", "cache_hit"],
     }.items():
         if chance.random() < 0.25:
             found[name] = chance.choice(values)
     return found
 
 
-def conditions(where):
-    tests, values = ["status <> 'refused'"], []
+def conditions(where, *, paid=True):
+    # What a local cache answered is no paid call, and counts where it is asked for.
+    tests, values = ["1"], []
+    if paid:
+        tests += ["status <> 'refused'", *([] if "kind" in where else ["kind <> 'cache_hit'"])]
     for name, value in where.items():
         column = "json_extract(tags, '$.team')" if name == "tag:team" else COLUMNS.get(name, name)
         tests.append(f"coalesce({column}, '') = ?")
@@ -187,12 +192,11 @@ def test_calls_are_listed_once_each_page_by_page(dashboard, path, write, events,
     while page := dashboard.panel("calls", range="all", limit=37, cursor=cursor, **where).rows:
         seen += page
         cursor = page[-1]["cursor"]
-    test, values = conditions(where)
+    # What was refused, and what a local cache answered, is in the list, and in no sum.
+    test, values = conditions(where, paid=False)
     with sqlite3.connect(path) as connection:
         stored = connection.execute(
-            f"SELECT id, cost_nano FROM calls WHERE {test.replace(chr(39) + 'refused' + chr(39), chr(39) + 'x' + chr(39))}"
-            " ORDER BY started_at DESC, id DESC",
-            values,
+            f"SELECT id, cost_nano FROM calls WHERE {test} ORDER BY started_at DESC, id DESC", values
         ).fetchall()
     connection.close()
     assert [(row["id"], cost(row["cost"])) for row in seen] == stored
@@ -204,7 +208,7 @@ def test_unsure_costs_are_counted_by_model(dashboard, path, write, events):
     with sqlite3.connect(path) as connection:
         found = connection.execute(
             f"SELECT provider, coalesce({MODEL}, '(none)'), sum(cost_status = 'unpriced'), sum(cost_status = 'partial'),"
-            " sum(cost_status = 'estimated'), count(*) FROM calls WHERE status <> 'refused' GROUP BY 1, 2 HAVING"
+            " sum(cost_status = 'estimated'), count(*) FROM calls WHERE status <> 'refused' AND kind <> 'cache_hit' GROUP BY 1, 2 HAVING"
             " sum(cost_status IN ('unpriced', 'partial', 'estimated'))"
         ).fetchall()
     connection.close()

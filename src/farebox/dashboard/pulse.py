@@ -85,10 +85,11 @@ class Pulse:
             self._streams -= 1
 
     async def _watch(self) -> None:
-        """Look as long as somebody listens."""
+        """Look as long as somebody listens. What changed may have been seen first by an answer: told is what was not told yet."""
+        told = 0
         while self._streams and not self._ended:
-            before = self._version
-            if await asyncio.to_thread(self.version) != before:
+            if await asyncio.to_thread(self.version) != told:
+                told = self._version
                 news, self._news = self._news, asyncio.Event()
                 news.set()
             await asyncio.sleep(self._tick)

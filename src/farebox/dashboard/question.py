@@ -25,7 +25,7 @@ _MOST: Final = 40
 
 GROUPS: Final = (
     *("model", "provider", "tenant_id", "task_type", "workspace_id", "user_id", "operation", "service", "status"),
-    *("session_id", "chain_id", "budget", "cost_status", "error_type"),
+    *("session_id", "chain_id", "budget", "cost_status", "error_type", "kind"),
 )
 """Dimensions that a view is told apart or filtered by; tags of the user's besides ("tag:team")."""
 

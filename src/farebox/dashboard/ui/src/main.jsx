@@ -4,9 +4,12 @@ import "./style.css";
 import { render } from "preact";
 import { App } from "./app.jsx";
 import { start } from "./live.js";
+import { foresee } from "./panel.js";
 import { applyTheme } from "./parts/controls.jsx";
+import { address, readView } from "./view.js";
 
 applyTheme();
+for (const [panel, more] of [["totals", { by: "model" }], ["timeline", {}]]) foresee(address(panel, readView(), more));
 
 const place = document.getElementById("app");
 const about = await fetch("api/about").then((response) => (response.ok ? response.json() : null)).catch(() => null);

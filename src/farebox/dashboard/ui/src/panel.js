@@ -5,8 +5,19 @@ import { listen } from "./live.js";
 
 const QUIET = 1500; // milliseconds between two fetches of a panel while calls pour in
 
+const asked = new Map();
+
+/** Ask before anybody shows the answer: the first who loads it takes it. */
+export function foresee(url) {
+  const answer = fetch(url);
+  answer.catch(() => {}); // whoever takes it says so
+  asked.set(url, answer);
+}
+
 async function load(url, signal) {
-  const response = await fetch(url, { signal, headers: { Accept: "application/json" } });
+  const early = asked.get(url);
+  asked.delete(url);
+  const response = await (early ?? fetch(url, { signal }));
   if (response.ok) return response.json();
   const body = await response.json().catch(() => ({ error: `The server answered ${response.status}.` }));
   throw Object.assign(new Error(body.error), { status: response.status });

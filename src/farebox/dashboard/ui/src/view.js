@@ -15,7 +15,7 @@ export const RANGES = [
 
 const PLAIN = ["range", "since", "until", "zone", "by"];
 
-function read() {
+export function readView() {
   return Object.fromEntries(new URLSearchParams(location.search));
 }
 
@@ -30,15 +30,15 @@ export function show(changes, { replace = false } = {}) {
   }
   const address = parameters.size ? `?${parameters}` : location.pathname;
   history[replace ? "replaceState" : "pushState"](null, "", address);
-  for (const tell of listeners) tell(read());
+  for (const tell of listeners) tell(readView());
 }
 
 addEventListener("popstate", () => {
-  for (const tell of listeners) tell(read());
+  for (const tell of listeners) tell(readView());
 });
 
 export function useView() {
-  const [view, setView] = useState(read);
+  const [view, setView] = useState(readView);
   useEffect(() => {
     listeners.add(setView);
     return () => listeners.delete(setView);

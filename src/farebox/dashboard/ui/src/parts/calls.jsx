@@ -8,6 +8,9 @@ import { Card, Nothing, Problem } from "./card.jsx";
 
 const PAGE = 15;
 
+// What is no call to a model: the list has it, the sums have it where it is paid.
+const KINDS = { cache_hit: "answered by a cache", operation: "operation" };
+
 export function Calls({ view, zone }) {
   const [cursors, setCursors] = useState([]);
   const [open, setOpen] = useState(null);
@@ -56,7 +59,7 @@ function CallTable({ rows, zone, fresh, open }) {
           {rows.map((row, at) => (
             <tr key={row.id} class={at < fresh ? "fresh" : ""}>
               <td><button type="button" class="link" onClick={() => open(row.id)}>{moment(row.started, zone)}</button></td>
-              <td title={row.provider}>{row.model ?? "\u2013"}</td>
+              <td title={row.provider}>{row.model ?? "\u2013"}{KINDS[row.kind] && <span class="note"> {KINDS[row.kind]}</span>}</td>
               <td>{row.tenant_id ?? "\u2013"}</td>
               <td class="minor">{row.task_type ?? "\u2013"}</td>
               <td class="minor"><span class={`status ${row.status}`}>{row.status}</span></td>
