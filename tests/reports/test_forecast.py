@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from farebox.core.event import CallEvent
 from farebox.core.identity import new_id
 from farebox.core.money import Money
-from farebox.reports.forecast import forecast
+from farebox.reports.forecast import Calendar, forecast
 
 DAY = 86_400 * 10**9
 
@@ -76,9 +78,10 @@ def test_weekdays_count_from_two_weeks_on(ledger, store):
 
 def test_the_range_is_the_spread_of_days_over_those_that_are_left(ledger, store):
     # Four whole days of 1, 3, 1 and 3 dollars: mean 2, variance 4/3. Twenty-five days are left, and the mean itself is uncertain by 4/3 / 4.
+    # 1.638 standard deviations of Student's t hold 80 % where three degrees of freedom are known.
     store(*(spent(f"2026-11-0{day}T10:00", dollars) for day, dollars in enumerate((0, 1, 3, 1, 3), start=1)))
     found = row(ledger, "2026-11-06T00:00")
-    spread = 1.282 * (25 * 4 / 3 + 25**2 * 4 / 3 / 4) ** 0.5
+    spread = 1.638 * (25 * 4 / 3 + 25**2 * 4 / 3 / 4) ** 0.5
     assert found["forecast"] == Money("58.00")
     assert float(found["high"]) == pytest.approx(58 + spread, abs=1e-6)
     assert float(found["low"]) == pytest.approx(58 - spread, abs=1e-6)
@@ -107,3 +110,24 @@ def test_unknown_costs_make_it_a_lower_bound(ledger, store, make_event):
     store(make_event(started_at=moment("2026-11-03T10:00"), cost_nano=None, cost_status="unpriced"))
     table = forecast(ledger, until=moment("2026-11-04T00:00"))
     assert "1 calls have no known price: everything here is a lower bound." in table.notes
+
+
+@pytest.mark.parametrize("known", [5, 14, 28, 56])
+def test_about_four_of_five_months_end_inside_the_range(known):
+    choose = random.Random(known)
+    spread = math.sqrt(math.log(1.25))  # days vary by half around their mean; weekends cost a third
+
+    def cost(day):
+        return int(
+            (0.3 if day // DAY % 7 in (2, 3) else 1) * 10**10 * choose.lognormvariate(-spread * spread / 2, spread)
+        )
+
+    inside = 0
+    for _ in range(400):
+        today, left = (20_000 + choose.randrange(7)) * DAY, choose.randrange(1, 25)
+        calendar = Calendar(today - (30 - left) * DAY, today + left * DAY, today, today, today - known * DAY)
+        before = {today - day * DAY: cost(today - day * DAY) for day in range(1, known + 1)}
+        spent, _, low, high, _ = calendar.cells(before)
+        end = spent + Money.from_nano(sum(cost(day) for day in range(today, calendar.end, DAY)))
+        inside += low <= end <= high
+    assert 0.72 < inside / 400 < 0.88

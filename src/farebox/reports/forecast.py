@@ -26,8 +26,10 @@ DAYS_BY_WEEKDAY: Final = 14
 """Whole days from which on weekdays are told apart."""
 DAYS_AT_MOST: Final = 56
 
+_SPREADS: Final = ((2, 1886), (3, 1638), (4, 1533), (6, 1440), (10, 1372), (20, 1325), (40, 1303))
 _SPREAD: Final = 1282
-"""Thousandths of a standard deviation on each side that hold 80 % of a normal distribution."""
+"""Thousandths of a standard deviation on each side that hold 80 %: Student's t up to so many degrees of freedom, then the normal
+distribution. Few days say little of how much days vary."""
 
 _COLUMNS = (
     Column("spent", "spent this month", "money"),
@@ -129,11 +131,13 @@ class Calendar(NamedTuple):
             left[self._kind(day)] += min(DAY_NS, day + DAY_NS - self.now)
         rest = sum(sum(days) * left[kind] // (len(days) * DAY_NS) for kind, days in kinds.items())
         squares = sum((nano * len(days) - sum(days)) ** 2 // len(days) ** 2 for days in kinds.values() for nano in days)
-        variance = squares // max(1, len(known) - len(kinds))
+        freedom = max(1, len(known) - len(kinds))
+        variance = squares // freedom
         # The days to come vary, and the averages are themselves uncertain.
         own = sum(left.values()) * variance // DAY_NS
         averages = sum(left[kind] ** 2 * variance // (len(days) * DAY_NS**2) for kind, days in kinds.items())
-        return rest, isqrt(own + averages) * _SPREAD // 1000
+        spread = next((spread for most, spread in _SPREADS if freedom <= most), _SPREAD)
+        return rest, isqrt(own + averages) * spread // 1000
 
     def _kind(self, day: int) -> int:
         return day // DAY_NS % 7 if self.by_weekday else 0
