@@ -42,7 +42,9 @@ export function App({ about }) {
         {totals.error && <Problem message={totals.error.message} retry={totals.retry} />}
         {rows.length > 0 && <Figures rows={rows} pace={pace.fresh ? records(pace.table) : []} zone={zone} forecast={forecast?.forecast ? forecast : null} />}
         {empty && <Welcome view={view} />}
-        {!totals.error && (
+        {totals.error && <p class="note">This page looks again by itself; what is set above stays.</p>}
+        {empty && <div class="grid"><Budgets zone={zone} /></div>}
+        {!totals.error && !empty && (
           <div class="grid">
             <Spend view={view} zone={zone} dimensions={about.dimensions} />
             <Top view={view} by="tenant_id" title="Tenants" />

@@ -14,6 +14,13 @@ export function money(text, { short = false } = {}) {
   return sign(value) + "$" + size.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places });
 }
 
+/** Dollars on an axis: all of one axis with as many places as its step needs. */
+export function moneyTick(value, step) {
+  if (Math.abs(value) >= 10000) return money(value, { short: true });
+  const places = step >= 1 && Number.isInteger(step) ? 0 : Math.min(9, Math.max(2, Math.ceil(-Math.log10(step) - 1e-9)));
+  return "$" + value.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places });
+}
+
 const sign = (value) => (value < 0 ? "\u2212" : "");
 
 /** A sum of which a part is unknown: it is at least so much. */
@@ -66,7 +73,9 @@ export function tick(iso, length, zone) {
 export function range(start, end, zone) {
   const midnight = (iso) => /T00:00:00/.test(iso);
   if (midnight(start) && midnight(end)) return span(start, end, zone);
-  return `${date(start, zone)} \u2013 ${date(end, zone)}`;
+  const last = date(end, zone);
+  const [day] = date(start, zone).split(",");
+  return `${date(start, zone)} \u2013 ${last.startsWith(`${day},`) ? last.slice(day.length + 2) : last}`;
 }
 
 /** From when to when a piece of time is, in words. */

@@ -69,7 +69,7 @@ export function Plot({ pieces, max, format, label, read, zone, height = 240, chi
             {lines.map((value) => (
               <g key={value} transform={`translate(0,${scale.y(value)})`}>
                 <line class={value === 0 ? "base" : "rule"} x2={inner.width} />
-                <text class="tick" x={-8} dy="0.32em" text-anchor="end">{format(value)}</text>
+                <text class="tick" x={-8} dy="0.32em" text-anchor="end">{format(value, lines[1] - lines[0])}</text>
               </g>
             ))}
             {shown !== null && <rect class="cursor" x={scale.x(shown)} width={band} height={inner.height} />}

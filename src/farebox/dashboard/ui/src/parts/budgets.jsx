@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { Lines } from "../charts/lines.jsx";
 import { DataTable } from "../charts/plot.jsx";
-import { brief, date, money, share, whole } from "../format.js";
+import { brief, date, money, moneyTick, share, whole } from "../format.js";
 import { records, usePanel } from "../panel.js";
 import { address } from "../view.js";
 import { Card, Nothing } from "./card.jsx";
@@ -88,7 +88,7 @@ function Burn({ row, name, zone }) {
           pieces={pieces}
           lines={[{ name: "spent", series: 0, values: spent }, ...(now ? [{ name: "at this rate", series: 1, dashed: true, values: forecast }] : [])]}
           say={say}
-          axis={amount(row.unit, true)}
+          axis={row.unit === "usd" ? moneyTick : amount(row.unit, true)}
           label={`Use of the budget ${row.budget} in its window, with where this rate leads`}
           zone={zone}
           height={260}

@@ -1,6 +1,6 @@
 // What is looked at: range, grouping, filters, time zone; and how: theme, export.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { dimension } from "../format.js";
 import { records, usePanel } from "../panel.js";
 import { RANGES, address, filtersOf, show } from "../view.js";
@@ -123,8 +123,12 @@ export function Theme() {
 const FILES = [["spend", "Sums"], ["timeline", "Over time"], ["calls", "Calls"]];
 
 export function Export({ view }) {
+  const place = useRef(null);
+  const close = () => {
+    place.current.open = false;
+  };
   return (
-    <details class="menu">
+    <details class="menu" ref={place} onKeyDown={(event) => event.key === "Escape" && close()} onFocusOut={(event) => !place.current.contains(event.relatedTarget) && close()}>
       <summary>Export</summary>
       <div class="menu-body">
         <p class="note">This view: its range and filters.</p>

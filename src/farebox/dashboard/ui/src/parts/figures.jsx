@@ -24,7 +24,8 @@ function Figure({ name, value, exact, children }) {
 const mean = ({ cost, calls, unpriced }) => (cost === null || calls - unpriced <= 0 ? null : Number(cost) / (calls - unpriced));
 
 /** What besides is not sure. */
-function doubts({ unpriced, partial, estimated }) {
+function doubts({ calls, unpriced, partial, estimated }) {
+  if (!calls) return "no calls";
   const more = [[partial, "known in part"], [estimated, "estimated"]].filter(([number]) => number).map(([number, what]) => `${whole(number)} ${what}`);
   return more.join(", ") || (unpriced ? "in no sum" : "every cost is known");
 }
@@ -54,7 +55,7 @@ export function Figures({ rows, pace, zone, forecast }) {
           </Figure>
         )}
         <Figure name="Calls" value={brief(now.calls)} exact={whole(now.calls)}>{delta("calls")}</Figure>
-        <Figure name="A call" value={money(mean(now))} exact="mean of the calls with a known cost"><Delta now={mean(now)} before={mean(before)} good={-1} against="vs before" /></Figure>
+        <Figure name="A call" value={now.calls ? money(mean(now)) : "\u2013"} exact="mean of the calls with a known cost"><Delta now={mean(now)} before={mean(before)} good={-1} against="vs before" /></Figure>
         <Figure name="Input from cache" value={share(now.cached)} exact={`${whole(now.cache_read_tokens)} of ${whole(now.input_tokens)} tokens`}>{delta("cached", 1)}</Figure>
         <Figure name="Errors" value={share(now.error_rate)} exact={`${whole(now.errors)} of ${whole(now.calls)} calls`}>{delta("error_rate", -1)}</Figure>
         <Latency pace={pace} />

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { Bars } from "../charts/bars.jsx";
 import { DataTable } from "../charts/plot.jsx";
-import { brief, dimension, money, whole } from "../format.js";
+import { brief, dimension, money, moneyTick, whole } from "../format.js";
 import { records, usePanel } from "../panel.js";
 import { address, show } from "../view.js";
 import { Card, Nothing, Segments } from "./card.jsx";
@@ -43,7 +43,7 @@ export function Spend({ view, zone, dimensions }) {
   const rows = records(panel.table);
   const { pieces, legend } = stacked(rows, VALUE[measure]);
   const say = measure === "cost" ? (value) => money(value) : whole;
-  const axis = measure === "cost" ? (value) => money(value, { short: true }) : brief;
+  const axis = measure === "cost" ? moneyTick : brief;
   const label = `${MEASURES.find(([name]) => name === measure)[1]} over time by ${dimension(by)}`;
   const more = dimensions.filter((name) => !GROUPS.some(([one]) => one === name));
   const tools = (
