@@ -214,16 +214,17 @@ def adopted_by(processes):
 
 
 def test_adopters_race_each_other_for_what_dead_processes_left(scale, told):
-    processes = []
-    for number in range(20):
-        process = scale.run(2_000, said=f"said-{number}", pause=0.0005)
-        scale.wait_for(f"said-{number}")
-        time.sleep(0.2 + number * 0.01)
-        process.send_signal(signal.SIGSTOP)  # not dead yet: the next one would bring its journal in
-        processes.append(process)
-    for process in processes:
-        process.kill()
-        process.communicate()
+    # All alive until the last has begun: a living one would bring in what the dead left.
+    processes = [scale.run(1_000_000, said=f"said-{number}", pause=0.01) for number in range(20)]
+    try:
+        for number in range(20):
+            scale.wait_for(f"said-{number}")
+        time.sleep(1)
+    finally:
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.communicate()
     dead = len(journals(scale.place / "x.journal"))
     taken = adopted_by(adopters(scale, 6, seconds=3))
     total, lost, twice = scale.verdict()

@@ -40,6 +40,12 @@ class Orphan:
     def __exit__(self, *_: object) -> None:
         self.release()
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is only a lock: of a process at its beginning, or made anew by two who claimed a journal that was just removed."""
+        segments = layout.segments(self._directory, self.id)
+        return not segments and not layout.slots_path(self._directory, self.id).exists()
+
     def read(self, mark: Mark, *, limit: int) -> Batch:
         """At most `limit` events behind `mark`; see `read_batch`."""
         return read_batch(self._directory, self.id, mark, end=None, limit=limit)

@@ -58,6 +58,7 @@ def adopt(directory: Path, ledger: Ledger) -> Adopted:
     """
     adopted = Adopted()
     for orphan in orphans(directory):
+        empty = orphan.empty
         _ingest_events(orphan, ledger, adopted)
         _ingest_lost(orphan, ledger, adopted)
         if ledger.checkpoint():
@@ -66,7 +67,7 @@ def adopt(directory: Path, ledger: Ledger) -> Adopted:
             # The files first: a mark without files is harmless, files without a mark would be read again.
             ledger.forget(orphan.id)
             ledger.forget(_slots_of(orphan))
-        adopted.journals += 1
+        adopted.journals += not empty
     return adopted
 
 
