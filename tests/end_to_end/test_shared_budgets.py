@@ -239,6 +239,33 @@ def test_nobody_waits_for_what_its_own_thread_holds_nor_where_a_loop_runs(provid
         asyncio.run(inside_a_loop())
 
 
+def test_a_model_without_a_price_is_refused(provider):
+    farebox.instrument()
+    with provider.openai_client(max_retries=0) as client, farebox.track_budget(1, name="job", shared=True) as budget:
+        with pytest.raises(BudgetExceeded, match="'mystery' has no price, so budget job cannot hold its cost"):
+            ask(client, model="mystery")
+        assert budget.reserved == 0
+    assert not provider.billed
+
+
+def test_a_strict_one_is_never_overspent_and_lowers_the_cap_to_the_money_left(provider, one_call):
+    farebox.instrument()
+    limit = one_call * 40
+    with farebox.track_budget(limit, strength="strict", wait=20, shared=True) as budget:
+
+        async def fan_out():
+            async with provider.async_openai_client(max_retries=0) as client:
+                return await asyncio.gather(*(ask(client, max_tokens=1000) for _ in range(30)), return_exceptions=True)
+
+        answers = asyncio.run(fan_out())
+        assert budget.total_spent == billed(provider) <= limit
+        assert budget.remaining < one_call * 8
+    assert {type(one) for one in answers if isinstance(one, Exception)} == {BudgetExceeded}
+    caps = [one.body["max_tokens"] for one in provider.requests]
+    assert caps[0] == 1000
+    assert min(caps) < 1000
+
+
 def test_a_soft_one_never_refuses_and_says_once_that_it_is_passed(provider, one_call):
     farebox.instrument()
     passed = []

@@ -254,8 +254,7 @@ class Gate:
             try:
                 self._book_finished()
                 self._book(reservation, actual, certain=certain)
-                lines = [account.line for account in reservation.accounts if sent or account.limit is not None]
-                woken = [line[0] for line in lines if line]
+                woken = [one.line[0] for one in reservation.accounts if one.line and (sent or one.limit is not None)]
             finally:
                 self._inside = 0
         for waiting in woken:

@@ -175,7 +175,7 @@ class Holding:
         if known is not None:
             return known
         for budget in call.budgets:
-            if budget.strength == "hard" and budget.account.limit is not None:
+            if budget.strength == "hard" and budget.total_limit is not None:
                 raise _unpriced(call, budget.name, budget.total_limit, budget.total_spent, budget)
         return 0
 
