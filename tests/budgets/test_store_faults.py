@@ -176,6 +176,34 @@ def test_what_is_in_flight_when_the_file_is_deleted_is_booked_in_the_new_one(pro
             assert "has ended: " in within(5, lambda: ask(client))
 
 
+@pytest.mark.parametrize("strength", ["hard", "strict"])
+def test_what_is_charged_and_recorded_while_it_is_locked_is_booked_afterwards_or_denied(strength):
+    farebox.configure(gate_timeout=0.1)
+    with farebox.track_budget(1, strength=strength, shared=True) as budget, farebox.track_budget(1) as inner:
+        inner.charge("0.1")
+        with Locked():
+            if strength == "strict":
+                with pytest.raises(BudgetExceeded, match="and a strict budget lets nothing go"):
+                    inner.charge("0.1")
+                assert (inner.total_spent, inner.reserved) == (farebox.Money("0.1"), 0)
+            else:
+                inner.charge("0.1")
+            farebox.record_call(provider="openai", model="gpt-4o-mini", usage={"prompt_tokens": 1}, cost="0.3")
+        until(lambda: runtime.current().budgets.standing.unbooked == 0)
+        assert budget.total_spent == inner.total_spent == farebox.Money("0.4" if strength == "strict" else "0.5")
+
+
+def test_entering_while_it_is_locked_raises_nothing_and_the_token_says_why(provider):
+    farebox.instrument(gate_timeout=0.1)
+    farebox.track_budget(1, shared=True).token  # noqa: B018 - makes the file
+    with Locked(), provider.openai_client(max_retries=0) as client, farebox.track_budget(1, shared=True) as budget:
+        with pytest.raises(farebox.LedgerError, match="another process is writing"):
+            _ = budget.token
+        assert within(5, lambda: ask(client)) == "sent"
+    until(lambda: runtime.current().budgets.standing.unbooked == 0)
+    assert budget.total_spent == billed(provider)
+
+
 def test_what_the_store_could_not_be_told_is_told_at_the_end_of_the_program(provider):
     farebox.instrument(gate_timeout=0.1)
     farebox.set_budget("all", limit=1, window="day")

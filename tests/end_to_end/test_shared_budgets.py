@@ -386,13 +386,64 @@ def test_in_memory_it_is_shared_with_this_process_alone(provider, one_call):
         farebox.attach_budget(token)
 
 
-def test_a_killed_process_that_made_it_ends_it(provider, one_call, monkeypatch):
+MAKER = """
+import sys, farebox
+budget = farebox.track_budget(1, name="job", shared=True)
+print(budget.token, flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("end", ["exit", "kill"])
+def test_the_end_of_the_process_that_made_it_ends_it(provider, one_call, end):
     farebox.instrument()
-    with farebox.track_budget(one_call * 10, shared=True) as budget:
-        attached = farebox.attach_budget(budget.token)
-    budget.__enter__()
-    monkeypatch.setattr("farebox.budgets.books.is_dead", lambda owner: True)
-    runtime.current().budgets.standing.sweep(time.time_ns())
-    budget.__exit__(None, None, None)
-    with attached, provider.openai_client(max_retries=0) as client, pytest.raises(BudgetExceeded, match="has ended"):
+    ledger = str(runtime.current().ledger_path.path)
+    maker = subprocess.Popen(
+        [sys.executable, "-c", MAKER],
+        env={**os.environ, "FAREBOX_LEDGER": ledger},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with (
+        farebox.attach_budget(maker.stdout.readline().strip()) as budget,
+        provider.openai_client(max_retries=0) as client,
+    ):
         ask(client)
+        if end == "kill":
+            maker.kill()
+        maker.communicate()
+        if end == "kill":  # whoever looks for dead processes next finds it out
+            runtime.current().budgets.standing.sweep(time.time_ns())
+        with pytest.raises(BudgetExceeded, match="shared budget job has ended"):
+            ask(client)
+        assert budget.total_spent == billed(provider)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_ends_nothing_of_its_parents_and_in_memory_it_shares_nothing(provider, caplog):
+    farebox.instrument()
+    with farebox.track_budget(1, shared=True) as budget:
+        child = os.fork()
+        if child == 0:
+            budget.__exit__(None, None, None)
+            runtime.current().budgets.standing.end_all()
+            os._exit(0)
+        os.waitpid(child, 0)
+        budget.charge("0.1")
+        assert budget.total_spent == Money("0.1")
+    farebox.configure(budget_store="memory")
+    with farebox.track_budget(1, shared=True) as budget:
+        budget._gate.process_id += 1  # as in a child of a fork
+        try:
+            budget.charge("0.1")
+        finally:
+            budget._gate.process_id -= 1
+    assert "each process now spends up to the limit by itself" in caplog.text
+
+
+def test_before_anything_is_spent_it_reads_as_nothing_and_needs_no_file():
+    budget = farebox.track_budget(1, {"draft": "0.5"}, shared=True)
+    assert (budget.total_spent, budget.reserved, budget.remaining) == (0, 0, 1)
+    assert budget.per_task_spent == {"draft": 0}
+    assert not runtime.current().budgets.path.exists()

@@ -183,9 +183,13 @@ class Books:
     ) -> None:
         """Book what was paid already, in the window of a moment."""
         draws = [bucket.draw(amounts, at, refusing=False) for bucket in buckets]
-        self._show(buckets)
-        self._finish(functools.partial(_book, booking, draws, calls, at))
-        self.booked(buckets, at)
+        try:
+            self._show(buckets)
+        finally:  # it was paid, whether the store answers now or later
+            try:
+                self._finish(functools.partial(_book, booking, draws, calls, at))
+            finally:
+                self.booked(buckets, at)
 
     def end(self, budget: str, *, now: int) -> None:
         """End a shared budget that this process has opened."""
@@ -214,7 +218,7 @@ class Books:
             LedgerError: it still fails.
         """
         if self._finished:
-            self.ask(_say_nothing)
+            self._ask(_say_nothing)
 
     # --- asking the store
 
@@ -224,6 +228,14 @@ class Books:
         Raises:
             LedgerError: the store failed.
         """
+        try:
+            return self._ask(question)
+        except LedgerError:
+            if self._finished:  # here, where it has been put back: whoever is to flush may have looked while it was out
+                self.failed()
+            raise
+
+    def _ask(self, question: Callable[[BudgetStore], Any]) -> Any:
         if getattr(self._thread, "inside", False):
             raise RuntimeError("a finaliser made a paid call while its own thread was inside the budget store")
         began = time.monotonic()
@@ -253,16 +265,14 @@ class Books:
         self._finished.append(work)
         # A finaliser that interrupts this very thread inside the store must not enter it again: whoever comes next books it.
         if not getattr(self._thread, "inside", False):
-            try:
-                self._see_that_it_answers()
-                self.ask(_say_nothing)  # what has finished is booked before every question
-            except LedgerError:
-                self.failed()
-                raise
+            self._see_that_it_answers()
+            self.ask(_say_nothing)  # what has finished is booked before every question
 
     def _see_that_it_answers(self) -> None:
         until, fault = self._silent
         if fault is not None and time.monotonic() < until:
+            if self._finished:
+                self.failed()
             raise LedgerError(f"{fault} (asked a moment ago)") from fault
 
     def _show(self, buckets: Sequence[Bucket]) -> None:

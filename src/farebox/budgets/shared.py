@@ -202,7 +202,9 @@ class SharedBudget(Budget):
             if any(bucket.budget.strength == "strict" for bucket in buckets):
                 books.release(hold, now=now)
                 raise BudgetExceeded(
-                    f"the budget gate failed ({error}), and a strict budget does not go on", holder=self
+                    f"the budget gate failed ({error}), and a strict budget lets nothing go that it cannot hold.",
+                    strength="strict",
+                    holder=self,
                 ) from error
             report("budget gate", error)
         contained("budget gate", books.settle, hold, amounts, now=now)

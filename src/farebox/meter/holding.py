@@ -13,7 +13,7 @@ from farebox.budgets.shared import SharedBudget
 from farebox.budgets.standing import StandingBudgets
 from farebox.budgets.waiting import Waiting
 from farebox.core import semconv
-from farebox.core.errors import BudgetExceeded
+from farebox.core.errors import BudgetExceeded, LedgerError
 from farebox.core.guard import attempt, contained, report
 from farebox.core.identity import new_id
 from farebox.core.money import Money
@@ -206,7 +206,11 @@ class Holding:
         task = call.scope.attribution.task_type
         found: list[Bucket] = [bucket for budget in call.budgets for bucket in budget.buckets(task)]
         if self.standing.concern(now):
-            found += self.standing.matching(call.request, call.scope.attribution, now)
+            try:
+                found += self.standing.matching(call.request, call.scope.attribution, now)
+            except LedgerError:
+                if not found:  # else the question that follows says whether the store fails, and remembers the call
+                    raise
         return found
 
     def _failed(self, call: PaidCall, error: Exception) -> None:
