@@ -134,6 +134,19 @@ def test_priority_tokens_that_were_metered_as_such_are_paid_by_commitment(world)
     assert causes(world.day("anthropic")) == {("commitment", "claude-opus-5"): Decimal(-5)}
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "tier"), [("anthropic", "claude-opus-5", "priority"), ("openai", "gpt-5-mini", "scale")]
+)
+def test_tokens_of_a_commitment_that_was_not_known_are_counted_once(world, provider, model, tier):
+    world.meter(
+        call(FIRST, provider, model, {"input": 9000, "output": 1000}), call(FIRST, provider, model, {"input": 10})
+    )
+    world.billing.inject(BilledOtherwise(lambda used: used.units.get("output"), tier=tier))
+    (cause,) = [cause for cause in world.day(provider).causes if cause.kind != "rounding"]
+    assert (cause.kind, cause.what, cause.quantity) == ("commitment", tier, 10_000)
+    assert cause.amount < 0
+
+
 def test_keys_that_the_settings_name_as_ours_make_every_other_one_anothers(world):
     world.meter(call(FIRST, "openai", "gpt-5-mini", MINI))
     others = tuple(Used("openai", "gpt-5-mini", FIRST + HOUR, {"output": 1000}) for _ in range(3))

@@ -138,13 +138,13 @@ def _fits(work: Working, line: MoneyLine, where: Cell, score: int) -> int:
     """The score with tier, interface and place; -1 where one of them is another."""
     if line.batch not in (None, where.batch) or (line.geo is not None and (line.geo or None) != where.geo):
         return -1
-    if line.tier is None:
-        return score
     tier = rate.tier_name(line.tier)
-    if tier == where.tier:
-        return score + 1
-    # Lines of the standard tier also pay for tiers that have no line of their own, and never for what is paid in advance.
-    return score if tier is None and where.tier not in work.facts.dimensions.commitments else -1
+    if tier is not None:
+        return score + 1 if tier == where.tier else -1
+    # Lines of the standard tier, or of none, also pay for tiers that have no line of their own; never for what is paid in advance.
+    if where.tier is not None and where.tier in work.facts.dimensions.commitments:
+        return -1
+    return score + (where.tier is None and line.tier is not None)
 
 
 # --- causes

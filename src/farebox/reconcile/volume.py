@@ -156,8 +156,10 @@ def _move_one(work: Working, source: Cell, target: Cell, number: int) -> None:
     work.at(source).add(-number, -number * before)
     work.at(target).add(number, number * after)
     kind, what = _how(work, source, target)
+    # What is paid in advance is counted where no line of money pays for it.
+    counted = 0 if target.tier in work.facts.dimensions.commitments else _counted(target, number)
     work.blame(
-        Cause(kind=kind, amount=_NOTHING, model=target.model, what=what, quantity=_counted(target, number)),
+        Cause(kind=kind, amount=_NOTHING, model=target.model, what=what, quantity=counted),
         number * (after - before),
     )
 
