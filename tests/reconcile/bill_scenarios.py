@@ -14,9 +14,14 @@ from farebox.testing.billing.traffic import Used
 MODELS = {
     "openai": ("gpt-5-mini", "gpt-6.1-sol", "gpt-5.4", "gpt-4o-mini"),
     "anthropic": ("claude-opus-5", "claude-sonnet-5", "claude-haiku-4-5"),
+    "google": ("gemini-3.8-flash", "gemini-2.5-flash", "gemini-2.5-pro"),
 }
-UNITS = {"openai": ("input", "cache_read", "output"), "anthropic": ("input", "cache_read", "cache_write_5m", "output")}
-TIERS = {"openai": "default", "anthropic": "standard"}
+UNITS = {
+    "openai": ("input", "cache_read", "output"),
+    "anthropic": ("input", "cache_read", "cache_write_5m", "output"),
+    "google": ("input", "cache_read", "output"),
+}
+TIERS = {"openai": "default", "anthropic": "standard", "google": None}
 REGIONAL = {"gpt-6.1-sol", "gpt-5.4"}
 FLEXIBLE = {"gpt-5-mini", "gpt-6.1-sol", "gpt-5.4"}
 DAY = 86_400 * 10**9
@@ -105,10 +110,12 @@ class Scenario:
 
     def other_program(self, provider, number, model):
         if self.random.random() < 0.3:
-            model = {"openai": "gpt-5", "anthropic": "claude-opus-4-8"}[provider]
+            model = {"openai": "gpt-5", "anthropic": "claude-opus-4-8", "google": "gemini-3.6-flash"}[provider]
         self.apply(OtherCalls(self.others(provider, number, model)), outcome.NOT_METERED, model)
 
     def other_key(self, provider, number, model):
+        if provider == "google":  # its export names no keys
+            return
         self.apply(OtherCalls(self.others(provider, number, model), key=OTHER_KEY), outcome.OTHER_KEY, model)
 
     def chosen(self, provider, number, model, *, share=1.0):
@@ -126,6 +133,8 @@ class Scenario:
         )
 
     def commitment(self, provider, number, model):
+        if provider == "google":
+            return
         tier = {"openai": "scale", "anthropic": "priority"}[provider]
         change = BilledOtherwise(self.chosen(provider, number, model, share=self.random.choice((0.5, 1))), tier=tier)
         self.apply(change, outcome.COMMITMENT, model)

@@ -6,10 +6,11 @@ from collections import defaultdict
 from fractions import Fraction
 
 import pytest
-from bill_scenarios import Scenario
+from bill_scenarios import MODELS, Scenario
 from bill_worlds import DAYS, FIRST, World, call, estimated
 
 from farebox.reconcile.outcome import MEANINGS
+from farebox.reconcile_settings import BillSource
 from farebox.testing.billing.provider import FakeBilling
 from farebox.testing.billing.traffic import of_events
 
@@ -29,7 +30,9 @@ def compared(seed, path, monkeypatch):
         before = len(scenario.events)
         scenario.inject(billing)
         world.meter(*scenario.events[before:], bill=False)
-        done = world.reconcile()
+        export = path.with_suffix(".export")
+        billing.export_google(export, DAYS, form=("jsonl", "csv")[seed % 2])
+        done = world.reconcile(*MODELS, settings=world.settings(google=BillSource(files=str(export))))
         world.ledger.close()
     found = defaultdict(Fraction)
     for result in done.results:
@@ -84,7 +87,10 @@ def test_a_clean_statement_matches_to_the_cent_on_every_day(tmp_path, monkeypatc
             world = World(tmp_path / f"{seed}.db", billing, monkeypatch)
             billing.now = lambda world=world: world.now
             world.meter(*scenario.traffic())
-            for result in world.reconcile().results:
+            export = tmp_path / f"{seed}.export"
+            billing.export_google(export, DAYS)
+            settings = world.settings(google=BillSource(files=str(export)))
+            for result in world.reconcile(*MODELS, settings=settings).results:
                 assert abs(result.difference) < Fraction(1, 1000), result
                 assert result.unexplained == 0
                 assert result.status in ("matched", "open")

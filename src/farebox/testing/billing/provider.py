@@ -8,11 +8,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Self
 
 from farebox.core.ports import Ledger
 from farebox.testing.bill import Billed
-from farebox.testing.billing import anthropic, openai
+from farebox.testing.billing import anthropic, google, openai
 from farebox.testing.billing.account import Account, day_of
 from farebox.testing.billing.causes import Change, Injected
 from farebox.testing.billing.server import Answer, BillingServer, Refusal, Request
@@ -105,6 +106,10 @@ class FakeBilling:
     def bill_provider(self, lines: Iterable[Billed]) -> None:
         """Bill what a `FakeProvider` billed: `billing.bill_provider(provider.billed)`."""
         self.account.add(of_bill(lines))
+
+    def export_google(self, path: Path, days: Iterable[str], *, form: str = "jsonl") -> None:
+        """Write Google's billing export of some days: JSON lines, or "csv". Google has no interface to ask for costs."""
+        google.export(self.account, path, days, form=form)
 
     def inject(self, change: Change) -> list[Injected]:
         """Put a cause of differences in; see `Account.inject`."""
