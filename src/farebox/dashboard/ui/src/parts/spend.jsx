@@ -20,10 +20,37 @@ const VALUE = {
   tokens: (row) => row.input_tokens + row.output_tokens,
 };
 
-/** Rows by piece of time, and the series in the order of the legend. */
-export function stacked(rows, value) {
-  const names = [...new Set(rows.map(({ group }) => group))].filter((name) => name && name !== OTHERS);
-  const series = (name) => (name === OTHERS ? LAST : names.indexOf(name));
+const worn = new Map();
+
+/** A colour for each name; what had one keeps it while the page lives, so that nothing changes its colour when it overtakes another. */
+function colours(by, names) {
+  if (!worn.has(by)) worn.set(by, new Map());
+  const before = worn.get(by);
+  const found = new Map();
+  const taken = new Set();
+  for (const name of names) {
+    if (!before.has(name) || taken.has(before.get(name))) continue;
+    found.set(name, before.get(name));
+    taken.add(before.get(name));
+  }
+  for (const name of names) {
+    if (found.has(name)) continue;
+    const free = [...Array(LAST).keys()].find((colour) => !taken.has(colour)) ?? LAST;
+    found.set(name, free);
+    taken.add(free);
+  }
+  for (const [name, colour] of found) before.set(name, colour);
+  return found;
+}
+
+/** Rows by piece of time, and the series in the order of the legend: the dearest first. */
+export function stacked(rows, value, by) {
+  const sums = new Map();
+  for (const row of rows) if (row.group && row.group !== OTHERS) sums.set(row.group, (sums.get(row.group) ?? 0) + VALUE.cost(row));
+  const names = [...sums.keys()].sort((one, other) => sums.get(other) - sums.get(one));
+  const colour = colours(by, names);
+  const series = (name) => colour.get(name) ?? LAST;
+  const place = (name) => (name === OTHERS ? names.length : names.indexOf(name));
   const pieces = new Map();
   for (const row of rows) {
     if (!pieces.has(row.start)) pieces.set(row.start, { start: row.start, end: row.end, unpriced: 0, parts: [] });
@@ -31,9 +58,9 @@ export function stacked(rows, value) {
     piece.unpriced += row.unpriced;
     if (row.group) piece.parts.push({ name: row.group, series: series(row.group), value: value(row) });
   }
-  for (const piece of pieces.values()) piece.parts.sort((one, other) => one.series - other.series);
+  for (const piece of pieces.values()) piece.parts.sort((one, other) => place(one.name) - place(other.name));
   const others = rows.some(({ group }) => group === OTHERS) ? [[OTHERS, LAST]] : [];
-  return { pieces: [...pieces.values()], legend: [...names.map((name, at) => [name, at]), ...others] };
+  return { pieces: [...pieces.values()], legend: [...names.map((name) => [name, series(name)]), ...others] };
 }
 
 export function Spend({ view, zone, dimensions }) {
@@ -41,7 +68,9 @@ export function Spend({ view, zone, dimensions }) {
   const by = view.by ?? "model";
   const panel = usePanel(address("timeline", view));
   const rows = records(panel.table);
-  const { pieces, legend } = stacked(rows, VALUE[measure]);
+  // While another grouping is on its way, the one before stands there still.
+  const shown = panel.table?.columns.find(({ name }) => name === "group").title ?? by;
+  const { pieces, legend } = stacked(rows, VALUE[measure], shown);
   const say = measure === "cost" ? (value) => money(value) : whole;
   const axis = measure === "cost" ? moneyTick : brief;
   const label = `${MEASURES.find(([name]) => name === measure)[1]} over time by ${dimension(by)}`;
@@ -61,7 +90,7 @@ export function Spend({ view, zone, dimensions }) {
       {legend.length === 0 ? <Nothing>No calls in this time.</Nothing> : (
         <>
           <Bars pieces={pieces} say={say} axis={axis} label={label} zone={zone} height={300} unsure={(at) => measure === "cost" && pieces[at].unpriced > 0} />
-          <Legend legend={legend} by={by} />
+          <Legend legend={legend} by={shown} />
         </>
       )}
       <DataTable table={panel.table} zone={zone} label="spend over time" />
