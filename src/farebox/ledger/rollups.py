@@ -55,13 +55,6 @@ _COARSER: Final[tuple[tuple[Family, Callable[[Key], Key]], ...]] = (
 )
 """Families that are sums over `schema.TENANT_TASKS`, and where their key is in its key."""
 
-_SAVINGS: Final[tuple[tuple[Family, Callable[[Key], Key]], ...]] = (
-    (schema.SAVINGS, lambda key: key[:4]),
-    (schema.TENANT_SAVINGS, lambda key: (key[0], key[3], key[4])),
-    (schema.TASK_SAVINGS, lambda key: (key[0], key[3], key[5])),
-)
-"""Families of savings, and where their key is in (method, provider, model, baseline model, tenant, task)."""
-
 
 class Difference:
     """What events add to the rollups, and changed events take away from them."""
@@ -69,7 +62,7 @@ class Difference:
     def __init__(self) -> None:
         self._spend: defaultdict[int, Parts] = defaultdict(_parts)
         self._tenant_tasks: defaultdict[int, Parts] = defaultdict(_parts)
-        self._savings: defaultdict[int, Parts] = defaultdict(_parts)
+        self._savings: defaultdict[int, tuple[Parts, ...]] = defaultdict(_three_parts)
         self._latency = Histograms()
         self._ids: defaultdict[int, list[str]] = defaultdict(list)
 
@@ -99,15 +92,26 @@ class Difference:
         )
         model = event.request_model or event.response_model or ""
         self._spend[hour][event.kind, event.provider, model, event.operation, status].append(measures)
-        if _may_save(event):
-            day = hour - hour % DAY_NS
-            for method, baseline, *saved in savings.of(event, sign):
-                key = (method, event.provider, model, baseline, event.tenant_id or "", event.task_type or "")
-                self._savings[day][key].append(saved)
+        # Written out: most calls have no saving, and each of them comes by here.
+        if (
+            event.cache_read_tokens
+            or event.cache_write_tokens
+            or event.baseline_model is not None
+            or event.uncached_cost_nano is not None
+            or event.kind == semconv.KIND_CACHE_HIT
+        ):
+            self._save(event, hour - hour % DAY_NS, model, sign)
         if event.kind == semconv.KIND_CACHE_HIT:  # nobody was called
             return
         self._tenant_tasks[hour][event.tenant_id or "", event.task_type or "", status].append(measures)
         self._latency.count(event, hour, model, sign)
+
+    def _save(self, event: CallEvent, day: int, model: str, sign: int) -> None:
+        by_model, by_tenant, by_task = self._savings[day]
+        for method, baseline, measures in savings.of(event, sign):
+            by_model[method, event.provider, model, baseline].append(measures)
+            by_tenant[method, baseline, event.tenant_id or ""].append(measures)
+            by_task[method, baseline, event.task_type or ""].append(measures)
 
     def apply(self, connection: sqlite3.Connection) -> None:
         """Move the rollups, inside the transaction that stores the events."""
@@ -119,25 +123,17 @@ class Difference:
         _store(connection, schema.TENANT_TASKS, {"hour": tenant_tasks, "day": days})
         for family, narrow in _COARSER:
             _store(connection, family, {"day": {day: _joined([sums], narrow) for day, sums in days.items()}})
-        saved = {day: _summed(parts) for day, parts in self._savings.items()}
-        for family, narrow in _SAVINGS if saved else ():
-            _store(connection, family, {"day": {day: _joined([sums], narrow) for day, sums in saved.items()}})
+        for at, family in enumerate(schema.SAVING_FAMILIES if self._savings else ()):
+            _store(connection, family, {"day": {day: _summed(parts[at]) for day, parts in self._savings.items()}})
         self._latency.apply(connection)
-
-
-def _may_save(event: CallEvent) -> bool:
-    """Whether to look for savings: most calls have none."""
-    return bool(
-        event.cache_read_tokens
-        or event.cache_write_tokens
-        or event.baseline_model is not None
-        or event.uncached_cost_nano is not None
-        or event.kind == semconv.KIND_CACHE_HIT
-    )
 
 
 def _parts() -> Parts:
     return defaultdict(list)
+
+
+def _three_parts() -> tuple[Parts, ...]:
+    return _parts(), _parts(), _parts()
 
 
 def _summed(parts: Parts) -> Sums:

@@ -5,8 +5,8 @@ The view `savings` and `of` say the same, one in SQL and one in Python; `check` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeAlias
 
 from farebox.core import semconv
 from farebox.core.errors import ConfigurationError
@@ -15,31 +15,31 @@ from farebox.ledger import queries, schema
 from farebox.ledger.queries import MODEL, TIMES, Part, Query, Where, Window
 from farebox.ledger.schema import DAY_NS, Family
 
-METHODS: Final = (semconv.SAVED_ROUTING, semconv.SAVED_PROMPT_CACHE, semconv.SAVED_LOCAL_CACHE)
-
 DIMENSIONS: Final = ("method", *queries.DIMENSIONS)
 """Every dimension of savings but tags."""
 
-Saving = tuple[str, str, int, int, int, int]
+Saving: TypeAlias = tuple[str, str, tuple[int, int, int, int]]
 """Method, baseline model ('' for none), and the measures `schema.SAVED`."""
 
 
-def of(event: CallEvent, sign: int = 1) -> Iterator[Saving]:
+def of(event: CallEvent, sign: int = 1) -> Sequence[Saving]:
     """What a call adds to the sums of savings."""
     cost = event.cost_nano
     if event.kind == semconv.KIND_CACHE_HIT:
-        yield _saving(METHODS[2], event.baseline_model or "", cost, event.baseline_cost_nano, sign)
-        return
+        measures = _measures(cost, event.baseline_cost_nano, sign)
+        return ((semconv.SAVED_LOCAL_CACHE, event.baseline_model or "", measures),)
+    found: list[Saving] = []
     if event.baseline_model is not None and (event.units is not None or cost != 0):
-        yield _saving(METHODS[0], event.baseline_model, cost, event.baseline_cost_nano, sign)
+        found.append((semconv.SAVED_ROUTING, event.baseline_model, _measures(cost, event.baseline_cost_nano, sign)))
     if event.uncached_cost_nano is not None or event.cache_read_tokens or event.cache_write_tokens:
-        yield _saving(METHODS[1], "", cost, event.uncached_cost_nano, sign)
+        found.append((semconv.SAVED_PROMPT_CACHE, "", _measures(cost, event.uncached_cost_nano, sign)))
+    return found
 
 
-def _saving(method: str, model: str, cost: int | None, baseline: int | None, sign: int) -> Saving:
+def _measures(cost: int | None, baseline: int | None, sign: int) -> tuple[int, int, int, int]:
     if cost is None or baseline is None:
-        return method, model, sign, sign, 0, 0
-    return method, model, sign, 0, sign * cost, sign * baseline
+        return sign, sign, 0, 0
+    return sign, 0, sign * cost, sign * baseline
 
 
 def filling(family: Family) -> str:
