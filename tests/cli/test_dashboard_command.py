@@ -113,3 +113,24 @@ def test_the_page_is_built_by_the_command_or_it_says_why_not(farebox_command, mo
     done = farebox_command("dashboard", "--build")
     assert done.exit_code == 1
     assert "the page was not built: Node.js and npm are not on the PATH" in done.stderr
+
+
+def test_the_page_can_be_built_and_the_extra_is_named_where_it_is_not_installed(tmp_path):
+    code = """
+import sys
+sys.modules["starlette"] = sys.modules["uvicorn"] = None
+from farebox.cli import main
+import farebox.dashboard
+try:
+    farebox.dashboard.app
+except farebox.FareboxError as error:
+    print(error)
+assert not hasattr(farebox.dashboard, "other")
+main(["dashboard", "--build"], standalone_mode=False)
+main(["dashboard"], standalone_mode=False)
+"""
+    environment = {**os.environ, "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "starlette is not installed: pip install 'farebox[dashboard]'\n"
+    assert "farebox: the page was not built: Node.js and npm are not on the PATH" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -15,6 +15,7 @@ from serving import TOKEN
 import farebox
 from farebox.dashboard import app, build
 
+expect.set_options(timeout=20_000)  # a machine with other work on it
 CHROMIUM = shutil.which("chromium") or "chromium"
 TENANTS = (
     "acme",

@@ -89,7 +89,9 @@ def _serve(ledger: str | None, *, host: str, port: int, names: tuple[str, ...], 
         from farebox.dashboard.server import app
         from farebox.dashboard.serving import Server
     except ImportError as error:
-        raise FareboxError(f"{error.name} is not installed: pip install 'farebox[dashboard]'") from None
+        raise FareboxError(
+            f"{(error.name or '').partition('.')[0]} is not installed: pip install 'farebox[dashboard]'"
+        ) from None
     from farebox import runtime
     from farebox.dashboard.build import BUILT
 
