@@ -11,6 +11,8 @@ from farebox import BudgetExceeded, CallEvent, Money
 
 
 def budgets() -> Money | None:
+    with farebox.track_budget(2, shared=True) as shared, farebox.attach_budget(shared.token) as attached:
+        print(attached.remaining)
     with farebox.track_budget(1.50, per_task_limits={"analysis": "0.75"}, name="request") as budget:
         budget.charge(Decimal("0.10"), "analysis")
         share: float = budget.utilization
