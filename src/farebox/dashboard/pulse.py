@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from farebox.core.errors import LedgerError
+from farebox.core.errors import FareboxError
 from farebox.dashboard.sources import Sources
 
 TICK: Final = 0.5
@@ -58,7 +58,7 @@ class Pulse:
             ledger = self._sources.ledger
             latest = next(iter(ledger.calls(limit=1)), None)
             return ledger.summary(), None if latest is None else latest.id
-        except LedgerError as error:
+        except FareboxError as error:
             return str(error)
 
     async def stream(self) -> AsyncIterator[str]:

@@ -40,7 +40,7 @@ export function App({ about }) {
       </nav>
       <main id="main" tabIndex={-1}>
         {totals.error && <Problem message={totals.error.message} retry={totals.retry} />}
-        {rows.length > 0 && <Figures rows={rows} pace={pace.fresh ? records(pace.table) : []} zone={zone} forecast={forecast?.forecast ? forecast : null} />}
+        {rows.length > 0 && <div class={totals.fresh ? "" : "old"}><Figures rows={rows} pace={pace.fresh ? records(pace.table) : []} zone={zone} forecast={forecast?.forecast ? forecast : null} /></div>}
         {empty && <Welcome view={view} />}
         {totals.error && <p class="note">This page looks again by itself; what is set above stays.</p>}
         {empty && <div class="grid"><Budgets zone={zone} /></div>}

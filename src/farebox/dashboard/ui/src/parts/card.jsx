@@ -2,9 +2,10 @@
 
 export function Card({ title, note, tools, wide, panel, children }) {
   const id = `card-${title.toLowerCase().replaceAll(/[^a-z]+/g, "-")}`;
-  const { table, error, retry } = panel ?? {};
+  const { table, error, retry, fresh } = panel ?? {};
+  const old = table && !fresh; // of another view, until this one's answer is there
   return (
-    <section class={`card ${wide ? "wide" : ""}`} aria-labelledby={id}>
+    <section class={`card ${wide ? "wide" : ""} ${old ? "old" : ""}`} aria-labelledby={id} aria-busy={old ? "true" : undefined}>
       <header class="card-head">
         <h2 id={id}>{title}</h2>
         {tools}
