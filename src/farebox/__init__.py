@@ -169,7 +169,7 @@ _HOMES: Final = {
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
-        raise import_module("farebox.verbs").missing(name, __all__)
+        raise import_module("farebox.core.absent").missing(name, __all__)
     found = import_module(f"{home}.{name}") if home == __name__ else getattr(import_module(home), name)
     globals()[name] = found
     return found

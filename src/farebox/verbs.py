@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import os
 import time
@@ -275,10 +274,3 @@ def open_ledger(path_or_url: str | os.PathLike[str] | None = None, *, read_only:
         LedgerError: there is no such ledger, or it cannot be used.
     """
     return runtime.current().open_ledger(path_or_url, read_only=read_only)
-
-
-def missing(name: str, available: list[str]) -> AttributeError:
-    """What `farebox.<name>` raises for a name that it does not have."""
-    near = difflib.get_close_matches(name, available, n=1)
-    hint = f": did you mean {near[0]!r}?" if near else ""
-    return AttributeError(f"module 'farebox' has no attribute {name!r}{hint}")

@@ -7,6 +7,7 @@ what paid work used: those an instrument has to know. "{}" is one part of a path
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -172,17 +173,19 @@ def _pattern(paths: Sequence[str]) -> re.Pattern[str]:
     return re.compile(f"(?:^|/)(?:{'|'.join(written)})/?$")
 
 
-def _rows(text: str) -> Mapping[str, re.Pattern[str]]:
+@functools.cache
+def _rows(sdk: str) -> Mapping[str, re.Pattern[str]]:
+    """Method → what the path of a free request ends with; made when first asked for, as it takes some 20 ms."""
     paths: dict[str, list[str]] = {}
-    for line in text.split("\n"):
+    for line in FREE[sdk].split("\n"):
         if line:
             method, _, path = line.partition(" ")
             paths.setdefault(method, []).append(path)
     return {method: _pattern(found) for method, found in paths.items()}
 
 
-FREE: Final = {"openai": _rows(_OPENAI), "anthropic": _rows(_ANTHROPIC), "google_genai": _rows(_GOOGLE)}
-"""Instrument → method → what the path of a free request ends with."""
+FREE: Final = {"openai": _OPENAI, "anthropic": _ANTHROPIC, "google_genai": _GOOGLE}
+"""The rows by instrument."""
 
 
 def is_free(sdk: str, method: str, path: str) -> bool:
@@ -193,5 +196,5 @@ def is_free(sdk: str, method: str, path: str) -> bool:
         method: in capitals.
         path: of the URL as it is sent, without its query.
     """
-    pattern = FREE[sdk].get(method)
+    pattern = _rows(sdk).get(method)
     return pattern is not None and pattern.search(path) is not None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import farebox.config as config  # noqa: PLR0402 - `from farebox` would first ask the face, which loads everything
+from farebox import config
 from farebox.price_settings import PriceSettings
 from farebox.pricing import freshness, shelf
 from farebox.pricing.book import Book
