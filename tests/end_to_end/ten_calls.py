@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -156,13 +156,9 @@ def ten_in_turn(url: str, token: str | None) -> None:
 def _processes(provider: FakeProvider, method: str) -> int:
     budget = farebox.current_budget()
     token = budget.token if method == "spawn" and isinstance(budget, SharedBudget) else None
-    context = get_context(method)
-    running = [context.Process(target=ten_in_turn, args=(provider.openai_base_url, token)) for _ in range(4)]
-    for process in running:
-        process.start()
-    for process in running:
-        process.join()
-        assert process.exitcode == 0
+    with ProcessPoolExecutor(4, mp_context=get_context(method)) as pool:
+        for done in [pool.submit(ten_in_turn, provider.openai_base_url, token) for _ in range(4)]:
+            done.result()
     return 40
 
 
