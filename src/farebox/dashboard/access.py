@@ -64,7 +64,9 @@ class Access:
             await self._inner(scope, receive, send)
             return
         if scope["type"] != "http":
-            return  # a websocket: there is none here, and the server closes it
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})  # there is none here
+            return
         refusal = self._refusal(scope)
         await (refusal or self._inner)(scope, receive, _hardened(send))
 
