@@ -442,6 +442,32 @@ def test_a_forked_child_ends_nothing_of_its_parents_and_in_memory_it_shares_noth
     assert "each process now spends up to the limit by itself" in caplog.text
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_workers_that_are_forked_before_it_is_entered_share_it(provider, one_call):
+    farebox.instrument()
+    budget = farebox.track_budget(one_call * 10, name="server", shared=True)
+    assert repr(budget).startswith("<Budget server hard, shared/")
+    for _ in range(2):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                with budget, provider.openai_client(max_retries=0) as own:
+                    ask(own)
+                with budget, provider.openai_client(max_retries=0) as own:
+                    ask(own)  # leaving it in a child has not ended it
+                runtime.current().budgets.standing.end_all()
+                code = 0
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    runtime.current().budgets.standing.sweep(time.time_ns())  # its maker lives
+    with budget, provider.openai_client(max_retries=0) as client:
+        ask(client)
+        assert len(provider.billed) == 5
+        assert budget.total_spent == billed(provider)
+
+
 def test_before_anything_is_spent_it_reads_as_nothing_and_needs_no_file():
     budget = farebox.track_budget(1, {"draft": "0.5"}, shared=True)
     assert (budget.total_spent, budget.reserved, budget.remaining) == (0, 0, 1)

@@ -94,7 +94,7 @@ class SharedBudget(Budget):
         self._terms["home"] = home
         self._home = home
         self._attached = attached is not None
-        self._made_in = os.getpid()
+        self._made_in, self._maker = os.getpid(), this_process()
         self._state: Literal["new", "open", "ended"] = "new"
         self._last: dict[str, Stand] = {}
         self._code = attached[0] if attached else base64.urlsafe_b64encode(secrets.token_bytes(16)).decode()[:22]
@@ -148,7 +148,7 @@ class SharedBudget(Budget):
 
     def write(self) -> None:
         """Write it down, so that others find it. One that has ended and is entered again goes on."""
-        if self._attached or self._state != "new" or os.getpid() != self._made_in:
+        if self._attached or self._state != "new":
             return
         books = self._home().standing
         if self._written is None:
@@ -156,10 +156,12 @@ class SharedBudget(Budget):
                 time.time_ns(), self.name, self._limit, self._task_limits, self.strength, self.wait, self._bound
             )
         row = msgspec.json.encode(self._written).decode()
-        shared = Shared(self.id, this_process(), time.time_ns() + KEPT, row)
+        # In the name of whoever made it: a server may make it and enter it only in the workers that it forks.
+        shared = Shared(self.id, self._maker, time.time_ns() + KEPT, row)
         books.ask(lambda store: store.share(shared))
         self._state = "open"
-        books.shared.add(self.id)
+        if os.getpid() == self._made_in:
+            books.shared.add(self.id)
 
     def _end(self) -> None:
         if self._state == "open":
@@ -229,6 +231,10 @@ class SharedBudget(Budget):
         if found:
             self._last = {**self._last, **found}
         return {key.partition("/")[2]: stand for key, stand in self._last.items() if key.startswith(f"{terms}/")}
+
+    def __repr__(self) -> str:
+        """Reads nothing: a store that fails must not show in a debugger."""
+        return f"<Budget {self.name or 'unnamed'} {self.strength}, {self.id}>"
 
     @property
     def window(self) -> int:
