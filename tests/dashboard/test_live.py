@@ -121,6 +121,27 @@ def test_a_hundred_tabs_with_the_same_view_compute_it_once(dashboard, write, mak
     assert len(computed) == 2
 
 
+def test_an_answer_that_took_long_holds_for_a_while_and_says_that_it_is_behind(path, write, make_event, monkeypatch):
+    from farebox.dashboard import answers as module
+    from farebox.dashboard.question import question
+
+    monkeypatch.setattr(module, "LONG", 0.0)
+    monkeypatch.setattr(module, "REST", 10**9)
+    write(make_event(started_at=NOW))
+    sources = Sources(path, lambda: open_ledger(path, read_only=True), budgets=None, clock=lambda: NOW, zone="UTC")
+    answers, asked = _Room(sources)._answers, question([], zone="UTC")
+    first, behind = answers.table("totals", asked)
+    assert not behind
+    write(make_event(started_at=NOW))
+    time.sleep(0.6)  # more than a tick
+    assert answers.table("totals", asked) == (first, True)
+    monkeypatch.setattr(module, "REST", 0)
+    later, behind = answers.table("totals", asked)
+    assert (later.records()[0]["calls"], behind) == (2, False)
+    answers.close()
+    sources.close()
+
+
 def test_nobody_looks_when_nobody_listens(dashboard, tabs, monkeypatch):
     (tab,) = tabs(1)
     tab.version()

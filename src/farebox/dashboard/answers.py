@@ -23,6 +23,10 @@ FRESH: Final = 10.0
 """Seconds for which an answer holds while the ledger does not change: ranges move on with the clock."""
 
 
+LONG: Final = 1.0
+REST: Final = 4
+"""One that took more than a second holds so many times as long as it took, also when the ledger changes: one that reads millions of calls must not be all that is done."""
+
 READERS: Final = 4
 """Questions that are answered at the same time: a ledger answers one at a time, and one that reads every call would hold up the others."""
 
@@ -32,7 +36,14 @@ class _Answer:
         self.lock = threading.Lock()
         self.version = -1
         self.made = 0.0
+        self.took = 0.0
         self.table: Table | None = None
+
+    def holds(self, version: int, now: float) -> bool:
+        """Whether it need not be computed anew."""
+        age = now - self.made
+        tired = self.took > LONG and age < REST * self.took
+        return tired or (self.version == version and age <= FRESH)
 
 
 class Answers:
@@ -52,8 +63,8 @@ class Answers:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, Question], _Answer] = OrderedDict()
 
-    def table(self, panel: str, asked: Question) -> Table:
-        """The panel's answer.
+    def table(self, panel: str, asked: Question) -> tuple[Table, bool]:
+        """The panel's answer, and whether the ledger has changed since.
 
         Raises:
             ConfigurationError: there is no such panel, or it cannot answer this question.
@@ -64,11 +75,11 @@ class Answers:
         with answer.lock:
             version = self._pulse.version()
             now = time.monotonic()
-            if answer.table is None or answer.version != version or now - answer.made > FRESH:
+            if answer.table is None or not answer.holds(version, now):
                 with self._lent() as sources:
                     table: Table = compute(sources, asked)
-                answer.table, answer.version, answer.made = table, version, now
-            return answer.table
+                answer.table, answer.version, answer.made, answer.took = table, version, now, time.monotonic() - now
+            return answer.table, answer.version != version
 
     def close(self) -> None:
         """Close the ledgers; the next question opens one again."""

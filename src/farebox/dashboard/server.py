@@ -149,11 +149,11 @@ class _Room:
             raise ConfigurationError(f"format={form!r} is not known: use one of {', '.join(FORMATS)}")
         if form:
             asked = msgspec.structs.replace(asked, limit=ROWS_OF_A_FILE)
-        table = self._answers.table(name, asked)
+        table, behind = self._answers.table(name, asked)
         return (
             _file(table, name.rpartition("/")[2], form)
             if form
-            else Response(payload(table), media_type="application/json")
+            else Response(payload(table), media_type="application/json", headers={"Age": "1"} if behind else None)
         )
 
 

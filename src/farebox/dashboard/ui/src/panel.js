@@ -18,7 +18,7 @@ async function load(url, signal) {
   const early = asked.get(url);
   asked.delete(url);
   const response = await (early ?? fetch(url, { signal }));
-  if (response.ok) return response.json();
+  if (response.ok) return { ...(await response.json()), behind: response.headers.has("Age") };
   const body = await response.json().catch(() => ({ error: `The server answered ${response.status}.` }));
   throw Object.assign(new Error(body.error), { status: response.status });
 }
@@ -44,6 +44,7 @@ export function usePanel(url, { quiet = QUIET } = {}) {
       try {
         const table = await load(url, control.signal);
         setState({ url, table, error: null });
+        stale ||= table.behind; // it took long, and is computed again a little later
       } catch (error) {
         if (control.signal.aborted) return;
         const message = error.status ? error.message : "The dashboard does not answer: is farebox dashboard still running?";
