@@ -125,3 +125,9 @@ def test_a_report_shows_what_was_billed(farebox_command, billing):
     assert {basis for _, basis, _ in rows.values()} == {"actual", "estimated"}
     assert farebox_command("report", "models", "--billed").exit_code == 2
     assert "bills do not know 'tenant_id'" in farebox_command("report", "--billed", "--by", "tenant").stderr
+
+
+def test_days_are_named_as_moments_are(farebox_command, billing):
+    done = farebox_command("reconcile", "--since", billing.closed, "--until", billing.closed, "--json")
+    assert [row["day"] for row in json.loads(done.stdout)["days"]["rows"]] == [billing.closed]
+    assert farebox_command("reconcile", "--since", "someday").exit_code == 2

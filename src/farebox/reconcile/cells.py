@@ -46,11 +46,6 @@ class Cell(NamedTuple):
     geo: str | None
     unit: str
 
-    @property
-    def variant(self) -> tuple[str | None, bool, str | None]:
-        """What changes the rate of the same unit."""
-        return self.tier, self.batch, self.geo
-
 
 class Position(msgspec.Struct):
     """How much of a cell, and what it costs in dollars."""
