@@ -9,7 +9,8 @@ from pathlib import Path
 from farebox.alerts.claims import Claims
 from farebox.alerts.dispatcher import Alerts
 from farebox.budgets.account import Account
-from farebox.budgets.gate import Gate, Reservation
+from farebox.budgets.gate import Gate
+from farebox.budgets.reservation import Reservation
 
 AT = (500_000, 800_000, 1_000_000)
 TIMES = 20_000

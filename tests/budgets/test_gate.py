@@ -11,6 +11,8 @@ from farebox.budgets.gate import Gate
 from farebox.core.errors import BudgetExceeded
 from farebox.core.money import Money
 
+NANO = 10**9
+
 
 @pytest.fixture
 def gate() -> Gate:
@@ -189,3 +191,27 @@ def test_what_is_booked_never_passes_the_limit_when_holds_are_upper_bounds(steps
         for account, limit in ((inner.account, 1000), (outer.account, 800), (outer.account.task("t"), 500)):
             assert account.spent + account.held <= limit
             assert account.held == sum(one.amount for one in held)
+
+
+def test_a_hold_is_extended_by_another_attempt_or_not_at_all(gate):
+    small, strict = Budget("0.25", {"t": "0.25"}, gate=gate), Budget(1, gate=gate, strength="strict")
+    held = gate.reserve((small, strict), NANO // 10, "t", ceiling=NANO)
+    gate.extend(held, (small, strict), NANO // 10, "t")
+    assert (held.once, held.amount, small.account.held, strict.account.held) == (NANO // 10, NANO // 5, NANO // 5, NANO)
+    with pytest.raises(BudgetExceeded) as refused:
+        gate.extend(held, (small, strict), NANO // 10, "t")
+    assert refused.value.holder is small
+    assert small.account.held == NANO // 5
+    gate.settle(held, 7)
+    assert (small.account.held, small.account.tasks["t"].held, small.account.spent) == (0, 0, 7)
+    gate.extend(held, (small, strict), NANO, "t")  # what has settled holds nothing more
+    assert small.account.held == 0
+
+
+def test_a_waiter_knows_what_an_extended_hold_holds(gate):
+    budget = Budget(1, gate=gate, wait=5)
+    held = gate.reserve((budget,), NANO // 10, None)
+    gate.extend(held, (budget,), NANO // 10, None)
+    assert budget.account.held_by == {held.owner: NANO // 5}
+    gate.release(held)
+    assert budget.account.held_by == {}

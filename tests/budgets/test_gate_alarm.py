@@ -8,7 +8,8 @@ import pytest
 
 from farebox.budgets.account import Account
 from farebox.budgets.budget import Budget
-from farebox.budgets.gate import Gate, Reservation
+from farebox.budgets.gate import Gate
+from farebox.budgets.reservation import Reservation
 from farebox.core import guard
 from farebox.core.errors import BudgetExceeded
 

@@ -64,11 +64,17 @@ class RecordedCall:
         request.body = None  # as the meter does: a call in flight keeps no prompt alive
         self.waiting = None
         self.limits: Any = None
+        self.retries, self.retries_refused = 0, False
         self.first_chunks = 0
         self.ends: list[dict[str, Any]] = []
 
     def first_chunk(self) -> None:
         self.first_chunks += 1
+
+    def retrying(self) -> None:
+        self.retries += 1
+        if self.retries_refused:
+            raise BudgetExceeded("no money left for another attempt", budget="test")
 
     def unsent(self) -> None:
         self.settle(None, status="refused", billable=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 
 import pytest
 
@@ -182,3 +183,44 @@ def test_an_attempt_of_google_that_timed_out_before_another_is_charged(provider)
         client.close()
     (event,) = captured.calls
     assert (event.attempts, event.cost_status) == (2, "estimated")
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize("sdk", ["openai", "anthropic"])
+def test_a_budget_that_cannot_pay_for_another_attempt_refuses_it(provider, sdk, mode):
+    provider.answer_next(hang=2.0, times=3)
+    told = []
+    each = farebox.estimate(MESSAGES, model=MODELS[sdk], max_output_tokens=50).expected
+    with farebox.track_budget(each * Decimal("2.5"), on_exceeded=told.append) as budget:
+        with pytest.raises(farebox.BudgetExceeded, match="not tried again") as refused:
+            asked(provider, sdk, mode, timeout=0.2, max_retries=2)
+        assert provider.wait_idle()
+        assert len(provider.requests) == 2
+        assert told == [refused.value]
+        assert budget.reserved == 0
+        assert each * 2 <= budget.total_spent <= budget.total_limit
+
+
+MODELS = {"openai": "gpt-4o-mini", "anthropic": "claude-haiku-4-5"}
+
+
+@pytest.mark.parametrize("sdk", ["openai", "anthropic"])
+def test_an_attempt_that_was_answered_by_an_error_costs_no_money_for_another(provider, sdk):
+    provider.answer_next(status=503, headers={"retry-after-ms": "1"}, times=2)
+    each = farebox.estimate(MESSAGES, model=MODELS[sdk], max_output_tokens=50).expected
+    with farebox.track_budget(each * Decimal("1.5")):
+        event = asked(provider, sdk, "sync", max_retries=2)
+    assert (event.status, event.attempts) == ("ok", 3)
+
+
+def test_a_budget_refuses_another_attempt_of_google_too(provider):
+    provider.answer_next(hang=2.0, times=3)
+    each = farebox.estimate("hello", model="gemini-2.5-flash", max_output_tokens=50).expected
+    http = {"base_url": provider.url, "timeout": 200, "retry_options": {"attempts": 3, "initial_delay": 0.01}}
+    with provider.genai_client(http_options=http) as client, farebox.track_budget(each * Decimal("2.5")) as budget:
+        with pytest.raises(farebox.BudgetExceeded, match="not tried again"), farebox.capture() as captured:
+            client.models.generate_content(model="gemini-2.5-flash", contents="hello", config={"max_output_tokens": 50})
+        assert provider.wait_idle()
+    assert len(provider.requests) == 2
+    assert [(event.status, event.attempts) for event in captured.calls] == [("error", 2)]
+    assert each * 2 <= budget.total_spent <= budget.total_limit

@@ -10,10 +10,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from farebox.budgets.account import Account
 from farebox.budgets.refusal import cannot_pay, in_another_process
+from farebox.budgets.reservation import Holder, Reservation
 from farebox.budgets.waiting import Waiting, owner
 from farebox.core.alert import REFUSAL, THRESHOLD
 from farebox.core.errors import BudgetExceeded
@@ -24,63 +25,6 @@ T = TypeVar("T")
 
 Lower: TypeAlias = Callable[[int], int | None]
 """Lowers the ceiling of a call to what an account has room for (nano-dollars), as far as it may be; None: no further."""
-
-
-class Holder(Protocol):
-    """What the gate knows of a budget."""
-
-    @property
-    def name(self) -> str | None:
-        """What errors call it."""
-        ...
-
-    @property
-    def strength(self) -> str:
-        """A "soft" budget never refuses."""
-        ...
-
-    @property
-    def account(self) -> Account:
-        """Its money."""
-        ...
-
-    @property
-    def owner(self) -> int:
-        """Id of the process that made it."""
-        ...
-
-    def refused(self, error: BudgetExceeded) -> None:
-        """Told, outside the lock, that a call was refused for good."""
-        ...
-
-    def foreign(self) -> None:
-        """Told, outside the lock, that it is used in another process than its owner."""
-        ...
-
-
-class Reservation:
-    """What one call holds of its budgets until it settles.
-
-    Attributes:
-        accounts: that hold it.
-        amount: nano-dollars that it is expected to cost.
-        ceiling: nano-dollars that strict accounts hold.
-        open: whether it has not settled yet.
-        owner: who holds it, where calls may wait for each other.
-    """
-
-    __slots__ = ("accounts", "amount", "ceiling", "open", "owner")
-
-    def __init__(self, accounts: list[Account], amount: int, ceiling: int, owner: int = 0) -> None:
-        self.accounts = accounts
-        self.amount = amount
-        self.ceiling = ceiling
-        self.open = True
-        self.owner = owner
-
-    def holds(self, account: Account) -> int:
-        """Nano-dollars that it holds of an account."""
-        return self.ceiling if account.strict else self.amount
 
 
 class Gate:
@@ -155,6 +99,31 @@ class Gate:
             if budget.owner != self.process_id:
                 budget.foreign()
         return reservation
+
+    def extend(self, reservation: Reservation, budgets: Sequence[Holder], amount: int, task_type: str | None) -> None:
+        """Hold more for a call that goes on; strict accounts hold its ceiling already.
+
+        Raises:
+            BudgetExceeded: a hard budget cannot pay it; what was held stays held.
+        """
+        with self._lock:
+            self._inside = threading.get_ident()
+            try:
+                self._book_finished()
+                if not reservation.open:
+                    return
+                refused = _refused(budgets, amount, 0, task_type)
+                if refused is not None:
+                    raise cannot_pay(*refused, amount, amount, task_type)
+                reservation.amount += amount
+                for account in reservation.accounts:
+                    if not account.strict:
+                        account.held += amount
+                        if account.waits:
+                            holder = reservation.owner
+                            account.held_by[holder] = account.held_by.get(holder, 0) + amount
+            finally:
+                self._inside = 0
 
     def line_up(
         self,

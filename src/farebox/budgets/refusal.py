@@ -12,8 +12,8 @@ from farebox.core.money import Money
 
 if TYPE_CHECKING:
     from farebox.budgets.account import Account
-    from farebox.budgets.gate import Holder
     from farebox.budgets.matching import Standing
+    from farebox.budgets.reservation import Holder
 
 
 def counted(unit: str, amount: int) -> Decimal:

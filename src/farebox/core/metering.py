@@ -50,6 +50,14 @@ class Call(Protocol):
         """Leave the line."""
         ...
 
+    def retrying(self) -> None:
+        """Hold the money of one more attempt: the one before may have been billed.
+
+        Raises:
+            BudgetExceeded: a budget cannot pay for it; it may not be sent.
+        """
+        ...
+
     def first_chunk(self) -> None:
         """Mark the moment when the first piece of a stream arrived. Only the first mark counts."""
         ...

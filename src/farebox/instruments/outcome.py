@@ -14,6 +14,7 @@ from farebox.core import semconv
 
 UNSENT: Final = frozenset(
     {
+        "BudgetExceeded",  # ours, in place of a retry
         "ConnectError",  # httpx, httpx2
         "ConnectTimeout",  # httpx, httpx2, requests
         "PoolTimeout",

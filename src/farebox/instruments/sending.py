@@ -1,9 +1,11 @@
-"""The metered call that is being sent in this context, and what is learned of it meanwhile. Imports the standard library only."""
+"""The metered call that is being sent in this context, and what is learned of it meanwhile. Imports core only."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
 from typing import Final
+
+from farebox.core.metering import Call
 
 
 class Sending:
@@ -16,12 +18,14 @@ class Sending:
         unanswered: attempts that were sent and got no answer, so that the SDK sent the request again: each may have been billed.
         begun: whether an attempt began, where attempts are seen one by one.
         doubtful: whether the last attempt may have been sent and got no answer.
+        call: who holds its money; None where it is not metered.
         explains: whether something reads the answer: an event, or what was billed earlier. Not where opening the call failed.
     """
 
-    __slots__ = ("attempts", "begun", "doubtful", "explains", "going_on", "unanswered")
+    __slots__ = ("attempts", "begun", "call", "doubtful", "explains", "going_on", "unanswered")
 
-    def __init__(self, *, explains: bool) -> None:
+    def __init__(self, *, explains: bool, call: Call | None = None) -> None:
+        self.call = call
         self.explains = explains
         self.going_on = True
         self.attempts = 1
@@ -30,9 +34,15 @@ class Sending:
         self.doubtful = False
 
     def again(self, *, unanswered: bool) -> None:
-        """The SDK sends the request once more."""
-        self.attempts += 1
+        """The SDK is about to send the request once more.
+
+        Raises:
+            BudgetExceeded: the attempt before may have been billed, and a budget cannot pay for one more.
+        """
         self.unanswered += unanswered
+        if unanswered and self.call is not None:
+            self.call.retrying()
+        self.attempts += 1
 
 
 inside: Final[ContextVar[Sending | None]] = ContextVar("farebox_inside_call", default=None)

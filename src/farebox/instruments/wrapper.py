@@ -155,7 +155,7 @@ def flow(  # noqa: PLR0917 - wrapt's four, and what was found out on the way
     if opened is not None and call is not None and call.limits is not None:
         args, kwargs = attempt(limited, layer, instance, opened, on_error=partial(unlimited, call))
         opened = (*opened[:2], args, kwargs)
-    now = sending.Sending(explains=opened is not None)
+    now = sending.Sending(explains=opened is not None, call=call)
     sending.inside.set(now)
     try:
         if opened is not None:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from farebox.billing import FAULT, FREE, NO_PRICE, Bill, Ending, Quote
-from farebox.budgets.gate import Reservation
+from farebox.budgets.reservation import Reservation
 from farebox.budgets.waiting import Waiting
 from farebox.core import semconv
 from farebox.core.context import Scope
@@ -166,6 +166,10 @@ class PaidCall:
     def unsent(self) -> None:
         """End it: it was not sent after all."""
         self.settle(None, status=semconv.STATUS_REFUSED, billable=False)
+
+    def retrying(self) -> None:
+        """Hold the money of one more attempt; see `core.metering.Call`."""
+        self._meter.holding.extend(self)
 
     def give_up(self) -> None:
         """Leave the line: the program waits no longer."""
@@ -361,9 +365,9 @@ class PaidCall:
 
     @property
     def charged(self) -> int | None:
-        """Nano-dollars that the call costs if its outcome stays unknown: what it holds, else what it was expected to cost."""
-        if self.reservation is not None and self.reservation.amount:
-            return self.reservation.amount
+        """Nano-dollars that the call costs if its outcome stays unknown: what it holds for one attempt, else what it was expected to cost."""
+        if self.reservation is not None and self.reservation.once:
+            return self.reservation.once
         return self.expected
 
 

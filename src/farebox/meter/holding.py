@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from farebox.billing import FAULT, Biller, Quote
 from farebox.budgets.books import Bucket
-from farebox.budgets.gate import Gate, Reservation
+from farebox.budgets.gate import Gate
+from farebox.budgets.reservation import Reservation
 from farebox.budgets.shared import SharedBudget
 from farebox.budgets.standing import StandingBudgets
 from farebox.budgets.waiting import Waiting
@@ -99,6 +100,27 @@ class Holding:
             if held is not None:
                 self.gate.release(held)
             raise
+
+    def extend(self, call: PaidCall) -> None:
+        """Hold what one more attempt will probably cost, too: strict budgets hold all of them from the beginning.
+
+        Budgets in a store are not asked: they are charged for the attempt when the call ends.
+
+        Raises:
+            BudgetExceeded: a request budget cannot pay for it.
+        """
+        expected = None if call.forecast is None else call.forecast.expected_nano
+        if call.reservation is not None and expected:
+            try:
+                self.gate.extend(call.reservation, call.budgets, expected, call.scope.attribution.task_type)
+            except BudgetExceeded as refusal:
+                refusal.reason = refusal.reason.replace(
+                    "Nothing was sent.", "An attempt was sent and never answered; it was not tried again."
+                )
+                refusal.args = (refusal.reason,)
+                if refusal.holder is not None:
+                    refusal.holder.refused(refusal)
+                raise
 
     def line_up(self, call: PaidCall) -> Waiting | None:
         """A place in the line for a call that was refused, where waiting can help."""
