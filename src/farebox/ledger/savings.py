@@ -69,7 +69,13 @@ def grouped(dimensions: Sequence[str], window: Window, where: Where) -> Query:
         measures = schema.SAVED_BY_CALL if part.raw else schema.SAVED
         sign = "-" if part.taken else ""
         columns += [f"{sign}({measure}) AS m{at}" for at, measure in enumerate(measures)]
-        selects.append(f"SELECT {', '.join(columns)} FROM {part.table} WHERE {part.conditions(where, parameters)}")  # noqa: S608 - names of ours; values are parameters
+        table, rest = part.table, part
+        if part.raw:
+            # Times are looked for inside the view: SQLite does not bring them there by itself, and would read every call.
+            table = f"({schema.savings_of_calls(part.conditions({}, parameters))})"
+            rest = Part(part.table, part.time, None, None)
+        test = rest.conditions(where, parameters)
+        selects.append(f"SELECT {', '.join(columns)} FROM {table} WHERE {test}")  # noqa: S608 - names of ours; values are parameters
     keys = [f"d{at}" for at in range(len(dimensions))]
     outer = [f"nullif({key}, '')" for key in keys]
     outer += [f"coalesce(sum(m{at}), 0)" for at in range(len(schema.SAVED))]

@@ -237,20 +237,25 @@ _WHOSE: Final = """id, parent_id, started_at, kind, provider, server_address, op
     service, status, error_type, service_tier, cost_nano, cost_status, cost_missing, price_book, tenant_id, workspace_id, user_id,
     task_type, chain_id, session_id, budget, tags, route_reason, trace_id, span_id"""
 
-SAVINGS_VIEW: Final = f"""
-CREATE VIEW savings AS
+
+def savings_of_calls(chosen: str = "1") -> str:
+    """SQL for what each call saved; `chosen` is SQL for which calls, inside each part, where a key can serve it."""
+    return f"""
 SELECT 'routing' AS method, {_WHOSE}, baseline_model, baseline_cost_nano
 FROM calls
-WHERE {PAID} AND baseline_model IS NOT NULL AND (units IS NOT NULL OR coalesce(cost_nano, 1) <> 0)
+WHERE {PAID} AND baseline_model IS NOT NULL AND (units IS NOT NULL OR coalesce(cost_nano, 1) <> 0) AND {chosen}
 UNION ALL
 SELECT 'prompt_cache' AS method, {_WHOSE}, NULL AS baseline_model, uncached_cost_nano AS baseline_cost_nano
 FROM calls
-WHERE {PAID} AND (uncached_cost_nano IS NOT NULL OR cache_read_tokens > 0 OR cache_write_tokens > 0)
+WHERE {PAID} AND (uncached_cost_nano IS NOT NULL OR cache_read_tokens > 0 OR cache_write_tokens > 0) AND {chosen}
 UNION ALL
 SELECT 'local_cache' AS method, {_WHOSE}, baseline_model, baseline_cost_nano
 FROM calls
-WHERE kind = 'cache_hit'
+WHERE kind = 'cache_hit' AND {chosen}
 """  # noqa: S608 - names of ours
+
+
+SAVINGS_VIEW: Final = f"CREATE VIEW savings AS {savings_of_calls()}"
 """What each call saved against what: `baseline_cost_nano - cost_nano`. A call may stand here twice, by two methods.
 
 Calls that used nothing and cost nothing (refused, failed) are no savings.
