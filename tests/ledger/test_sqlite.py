@@ -113,7 +113,7 @@ def test_a_migration_that_fails_leaves_nothing_of_itself(ledger, path, monkeypat
     monkeypatch.setattr(migrations, "MIGRATIONS", [*migrations.MIGRATIONS, half])
     with pytest.raises(LedgerError, match="already exists"):
         open_ledger(path)
-    with pytest.raises(LedgerError, match=f"needs {SCHEMA_VERSION + 1}: open it once without read_only"):
+    with pytest.raises(LedgerError, match=f"needs {SCHEMA_VERSION + 1}: run farebox ledger migrate"):
         open_ledger(path, read_only=True)
     monkeypatch.undo()
     with SQLiteLedger(path, read_only=True) as again:

@@ -97,7 +97,7 @@ def check(connection: sqlite3.Connection, *, complete: bool) -> None:
         raise LedgerError(newer(found))
     if complete and found < len(MIGRATIONS):
         raise LedgerError(
-            f"has schema {found} and needs {len(MIGRATIONS)}: open it once without read_only, so that it can be brought up to date"
+            f"has schema {found} and needs {len(MIGRATIONS)}: run farebox ledger migrate, or open it once without read_only"
         )
 
 
