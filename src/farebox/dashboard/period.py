@@ -141,7 +141,9 @@ def _period(since: datetime, until: datetime, earlier: datetime, step: str | Non
     edges, edge = [start], since
     while edges[-1] < end:  # in UTC: where a clock is set back, wall clocks read the same twice
         edge = _NEXT[step](edge)
-        edges.append(min(nanoseconds(edge), end))
+        moment = min(nanoseconds(edge), end)
+        if moment > edges[-1]:  # a day that a zone left out, as Samoa did in 2011, has no moment
+            edges.append(moment)
     passed = max(0, min(end, now) - start)
     return Period(start, end, step, tuple(edges), (before, min(before + passed, start)))
 
