@@ -144,6 +144,8 @@ def _period(since: datetime, until: datetime, earlier: datetime, step: str | Non
         moment = min(nanoseconds(edge), end)
         if moment > edges[-1]:  # a day that a zone left out, as Samoa did in 2011, has no moment
             edges.append(moment)
+        else:  # a clock that is set back by half an hour must not be met again and again
+            edge = _forth(edge, 3600)
     passed = max(0, min(end, now) - start)
     return Period(start, end, step, tuple(edges), (before, min(before + passed, start)))
 
