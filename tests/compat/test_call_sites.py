@@ -76,7 +76,7 @@ def test_chains_keep_retries_with_their_task(tmp_path, monkeypatch):
     assert tracker.get_session_summary()["openai"].cost == 3 * other.cost
     assert (tmp_path / chains.LEDGER).exists()
     assert tracker.estimate_cost("How many?", "gpt-5").expected > 0
-    assert tracker.should_warn_cost("x" * 60_000, "gpt-5")
+    assert tracker.should_warn_cost("word " * 20_000, "gpt-5")
     with pytest.raises(farebox.ConfigurationError, match="model=None"):
         tracker.record("t1", {"tokens": {"input": 1}}, platform="openai")
     tracker.close()

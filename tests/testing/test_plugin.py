@@ -68,5 +68,5 @@ def test_a_name_that_testing_does_not_have_is_refused_with_those_it_has():
     import farebox.testing
 
     assert all(getattr(farebox.testing, name) for name in farebox.testing.__all__)
-    with pytest.raises(AttributeError, match="it has Billed, FakeProvider, Received"):
+    with pytest.raises(AttributeError, match="it has Billed, FakeBilling, FakeProvider, Received"):
         _ = farebox.testing.FakeProvidr
